@@ -1,0 +1,97 @@
+"""Train the network that facecluster ships, in sittings: each goes on exactly where the last one
+stopped.
+
+    python examples/train_bundled.py DATA WORK small --minutes 30    # 64-pixel faces: quick and
+    rough python examples/train_bundled.py DATA WORK full --minutes 45     # 96 pixels, regression
+    and triplets python examples/train_bundled.py DATA WORK finish --steps 900    # the learning
+    rate falls to zero
+
+DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy. WORK keeps the
+training's state (state.pt), its log (train.jsonl: a line every 50 steps, held-out figures every
+500) and the decoded faces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facecluster.facenet.dataset import FaceTable, hold_out, read_table
+from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
+
+COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.999, steps=1_000_000)
+STAGES = {
+    "small": dataclasses.replace(COMMON, image_size=64, batch=128),
+    "full": dataclasses.replace(COMMON, batch=96, P=24, K=4, triplet_weight=0.5),
+    "finish": dataclasses.replace(COMMON, batch=96, P=24, K=4, triplet_weight=0.5),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--minutes", type=float, default=1e6)
+    parser.add_argument("--steps", type=int, default=0)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    table = read_table(options.data, cache=options.work / "faces.npy")
+    rows, held = hold_out(table, 0.03, seed=0)
+    training = Training(
+        STAGES[options.stage], device="cuda" if torch.cuda.is_available() else "cpu"
+    )
+    state = options.work / "state.pt"
+    if state.is_file():
+        training.resume(state)
+    if options.steps:
+        training.config = dataclasses.replace(
+            training.config, steps=training.step + options.steps, cooldown=options.steps
+        )
+    run(training, table.take(rows), table.take(held), options.work, options.minutes)
+
+
+def run(training: Training, table: FaceTable, held: FaceTable, work: Path, minutes: float) -> None:
+    end = time.monotonic() + minutes * 60
+    for step in train(training, table):
+        over = time.monotonic() > end or step.number == training.config.steps
+        if step.number % 50 == 0:
+            log(work, dataclasses.asdict(step))
+        if step.number % 250 == 0 or over:
+            training.save(work / "state.pt")
+        if step.number % 500 == 0 or over:
+            log(work, {"number": step.number, **held_out(training, held)})
+        if over:
+            return
+
+
+def held_out(training: Training, held: FaceTable) -> dict[str, float]:
+    """Figures on people never trained on: distance to the teacher, VAL at FAR 1e-2 and 1e-3."""
+    architecture = training.average.architecture
+    size = (architecture.height, architecture.width)
+    embeddings = embed_table(training.average, held, size=size)
+    assert held.targets is not None
+    distances = 2 - 2 * embeddings @ embeddings.T
+    upper = np.triu(np.ones_like(distances, dtype=bool), 1)
+    same = upper & (held.identities[:, None] == held.identities[None])
+    different = np.sort(distances[upper & (held.kin[:, None] != held.kin[None])])
+    figures = {"teacher_distance": float(((embeddings - held.targets) ** 2).sum(1).mean())}
+    for far in (1e-2, 1e-3):
+        threshold = different[int(far * len(different))]
+        figures[f"VAL@{far:g}"] = float((distances[same] <= threshold).mean())
+    return figures
+
+
+def log(work: Path, figures: dict[str, float]) -> None:
+    with (work / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()

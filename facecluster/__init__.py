@@ -1,0 +1,1 @@
+"""Find, group and name the people in a photo library, on your own machine."""

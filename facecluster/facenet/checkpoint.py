@@ -1,0 +1,70 @@
+"""Finished networks as safetensors files: half-precision tensors under a header that says how to
+use them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from facecluster.errors import ModelError
+from facecluster.facenet.architectures import FaceNet, build
+from facecluster.facenet.header import Header, read_header
+
+__all__ = ["load", "save"]
+
+
+def save(network: FaceNet, path: Path, header: Header) -> Header:
+    """Write the network's weights as float16 with `header`; returns the header with its true
+    fingerprint.
+
+    Whole or not at all. The step counts of batch normalisation are left out: inference does not
+    need them.
+    """
+    tensors = {
+        name: tensor.detach().cpu().to(torch.float16).contiguous()
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    written = header.with_fingerprint(_fingerprint(tensors))
+    partial = path.with_suffix(".part")
+    save_file(tensors, os.fspath(partial), metadata=written.to_metadata())
+    os.replace(partial, path)
+    return written
+
+
+def load(path: Path) -> tuple[FaceNet, Header]:
+    """The network (float32, evaluation mode) and its header; raises ModelError for anything
+    amiss.
+
+    The tensors are checked against the fingerprint, so a damaged file is never used.
+    """
+    header = read_header(path)
+    try:
+        tensors = load_file(os.fspath(path))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"The weights {path} are damaged: {error}") from error
+    if _fingerprint(tensors) != header.fingerprint:
+        raise ModelError(f"The weights {path} do not match their fingerprint: get a fresh copy.")
+    network = build(header.architecture, header.dimension, batch_norm=header.batch_norm)
+    state = {name: tensor.float() for name, tensor in tensors.items()}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        names = ", ".join([*missing, *unexpected][:3])
+        raise ModelError(f"The weights {path} do not fit {header.architecture}: {names}.")
+    return network.eval(), header
+
+
+def _fingerprint(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Training faces: aligned pictures in one array, who they show, and a teacher's embeddings."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from facecluster.errors import TrainingError
+
+__all__ = ["FaceTable", "hold_out", "read_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTable:
+    """N aligned faces: pixels (N, S, S, 3) bytes, identities and kin (N,) integers, targets (N,
+    D) or None.
+
+    identities is -1 where nobody knows; kin is equal for members of one family. margin pixels on
+    each side of a picture lie outside of the standard crop.
+    """
+
+    pixels: NDArray[np.uint8]
+    identities: NDArray[np.int64]
+    kin: NDArray[np.int64]
+    targets: NDArray[np.float32] | None
+    margin: int
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def take(self, rows: NDArray[np.int64]) -> FaceTable:
+        """The given rows as a table of their own; the pixels are copied."""
+        targets = None if self.targets is None else self.targets[rows]
+        return FaceTable(
+            self.pixels[rows], self.identities[rows], self.kin[rows], targets, self.margin
+        )
+
+
+def read_table(folder: Path, *, cache: Path, margin: int = 8) -> FaceTable:
+    """The faces of `folder`: faces.csv, faces-*.zip and, where present, teacher.npy.
+
+    The pictures are decoded once into `cache` (a .npy file, 48 KiB a face of 128 pixels) and
+    mapped from there. A person is written FAMILY/MEMBER: the first part says who is related.
+    Raises TrainingError for what is missing.
+    """
+    index = folder / "faces.csv"
+    if not index.is_file():
+        raise TrainingError(f"{folder} holds no faces.csv; give a folder of training faces.")
+    with index.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise TrainingError(f"{index} lists no faces.")
+    if not cache.is_file():
+        _decode(folder, rows, cache)
+    pixels = np.load(cache, mmap_mode="r")
+    if len(pixels) != len(rows):
+        raise TrainingError(
+            f"{cache} has {len(pixels)} faces, {index} {len(rows)}: delete {cache}."
+        )
+    people = [row["person"] for row in rows]
+    families = [
+        person if person.startswith("celebrity/") else person.split("/")[0] for person in people
+    ]
+    teacher = folder / "teacher.npy"
+    targets = np.load(teacher).astype(np.float32) if teacher.is_file() else None
+    return FaceTable(pixels, _numbered(people), _numbered(families), targets, margin)
+
+
+def hold_out(
+    table: FaceTable, share: float, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train on and rows kept back: a share of the families and identities, each with all
+    its faces."""
+    known = np.unique(table.kin[table.kin >= 0])
+    kept = np.random.default_rng((seed, 3)).permutation(known)[: round(len(known) * share)]
+    held = np.isin(table.kin, kept)
+    return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
+
+
+def _numbered(names: list[str]) -> NDArray[np.int64]:
+    numbers = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
+    return np.array([numbers.get(name, -1) for name in names], dtype=np.int64)
+
+
+def _decode(folder: Path, rows: list[dict[str, str]], cache: Path) -> None:
+    partial = cache.with_suffix(".part")
+    pixels: np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None = None
+    with contextlib.ExitStack() as stack:
+        archives: dict[str, zipfile.ZipFile] = {}
+        for number, row in enumerate(rows):
+            shard = f"faces-{int(row['shard']):02d}.zip"
+            try:
+                if shard not in archives:
+                    archives[shard] = stack.enter_context(zipfile.ZipFile(folder / shard))
+                with Image.open(io.BytesIO(archives[shard].read(row["name"]))) as image:
+                    picture = np.asarray(image.convert("RGB"))
+            except (OSError, KeyError, UnidentifiedImageError, zipfile.BadZipFile) as error:
+                raise TrainingError(
+                    f"{row['name']} of {folder / shard} is unreadable: {error}"
+                ) from error
+            if pixels is None:
+                shape = (len(rows), *picture.shape)
+                pixels = open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            pixels[number] = picture
+    if pixels is not None:
+        pixels.flush()
+        partial.replace(cache)

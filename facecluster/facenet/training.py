@@ -1,0 +1,239 @@
+"""Training as one readable generator: batches in, steps out, exact resume (section 3.2 and 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facecluster.errors import TrainingError
+from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
+from facecluster.facenet.augment import centre_crop, standardise, vary
+from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.losses import distillation_loss, triplet_loss
+from facecluster.facenet.mining import semi_hard
+from facecluster.facenet.sampler import identity_batch, uniform_batch
+
+__all__ = ["Step", "Training", "TrainingConfig", "embed_table", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """All that decides a training run.
+
+    batch faces are drawn evenly for the regression; P x K more are drawn by identity for the
+    triplets when triplet_weight > 0. image_size 0 is the architecture's own; a smaller one trains
+    faster at first. The learning rate warms up, stays, and falls to zero over the last `cooldown`
+    steps.
+    # Differs from the paper: AdamW instead of SGD with AdaGrad, and a regression on a teacher's
+    # embeddings first.
+    """
+
+    architecture: str = "nn4"
+    dimension: int = 128
+    image_size: int = 0
+    steps: int = 3000
+    batch: int = 256
+    P: int = 32
+    K: int = 4
+    margin: float = 0.2
+    distill_weight: float = 1.0
+    triplet_weight: float = 0.0
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: int = 200
+    cooldown: int = 600
+    averaging: float = 0.998
+    half_precision: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step gave: losses before weighting, triplets found, faces a second of this run."""
+
+    number: int
+    distillation: float
+    triplet: float
+    triplets: int
+    learning_rate: float
+    faces_per_second: float
+
+
+class Training:
+    """A network with its averaged copy, its optimiser and the number of steps done."""
+
+    def __init__(self, config: TrainingConfig, *, device: str) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.device = device
+        self.step = 0
+        self.network = build(config.architecture, config.dimension).to(device)
+        self.network.to(memory_format=torch.channels_last)
+        self.average = build(config.architecture, config.dimension).to(device)
+        self.average.load_state_dict(self.network.state_dict())
+        self.average.requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            _decayed(self.network, config.weight_decay), lr=config.learning_rate, fused=True
+        )
+
+    def save(self, path: Path) -> None:
+        """Write all that a resume needs, whole or not at all."""
+        partial = path.with_suffix(".part")
+        torch.save(
+            {
+                "step": self.step,
+                "config": dataclasses.asdict(self.config),
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            },
+            partial,
+        )
+        os.replace(partial, path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a saved training of the same architecture; settings may have changed since.
+
+        Every batch and variation is a function of the seed and the step, so nothing else need be
+        restored.
+        """
+        try:
+            state = torch.load(os.fspath(path), map_location=self.device, weights_only=True)
+            for part in ("architecture", "dimension"):
+                there, here = state["config"][part], getattr(self.config, part)
+                if there != here:
+                    raise TrainingError(f"{path} trains {part} {there}, not {here}.")
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step = int(state["step"])
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path} is not a training checkpoint: {error}") from error
+
+
+def train(training: Training, table: FaceTable) -> Iterator[Step]:
+    """Run to config.steps, yielding after each step; stop or save between any two of them."""
+    config = training.config
+    _check(config, table)
+    size = _picture_size(config)
+    training.network.train()
+    while training.step < config.steps:
+        started = time.perf_counter()
+        step = training.step
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        rows = _rows(config, table, step)
+        pictures = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
+        varied = standardise(vary(pictures, margin=table.margin, size=size, generator=generator))
+        rate = _learning_rate(config, step)
+        for group in training.optimiser.param_groups:
+            group["lr"] = rate
+        regression, triplet, count = _update(training, varied, rows, table)
+        training.step += 1
+        seconds = time.perf_counter() - started
+        yield Step(training.step, regression, triplet, count, rate, len(rows) / seconds)
+
+
+def _update(
+    training: Training, pictures: Tensor, rows: NDArray[np.int64], table: FaceTable
+) -> tuple[float, float, int]:
+    config = training.config
+    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
+        embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
+    regression = triplet = embeddings.new_zeros(())
+    count = 0
+    if config.distill_weight and table.targets is not None:
+        targets = torch.from_numpy(table.targets[rows]).to(embeddings.device)
+        regression = distillation_loss(embeddings, targets)
+    if config.triplet_weight:
+        drawn = embeddings[config.batch :]
+        identities = torch.from_numpy(table.identities[rows[config.batch :]]).to(drawn.device)
+        triplets = semi_hard(drawn, identities, config.margin)
+        triplet, count = triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
+    loss = config.distill_weight * regression + config.triplet_weight * triplet
+    training.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
+    training.optimiser.step()
+    _average(training)
+    return float(regression.detach()), float(triplet.detach()), count
+
+
+@torch.no_grad()
+def _average(training: Training) -> None:
+    # Young averages forget faster, or the random start would linger in them.
+    keep = min(training.config.averaging, (1 + training.step) / (10 + training.step))
+    network = training.network.state_dict()
+    for name, mean in training.average.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(network[name].to(mean.dtype), 1.0 - keep)
+        else:
+            mean.copy_(network[name])
+
+
+@torch.inference_mode()
+def embed_table(
+    network: FaceNet, table: FaceTable, *, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Embeddings (N, D) of the standard crops, float32 arithmetic, with the network set to
+    evaluation."""
+    network.eval()
+    device = next(network.parameters()).device
+    pieces = []
+    for start in range(0, len(table), 128):
+        pictures = torch.from_numpy(np.asarray(table.pixels[start : start + 128])).to(device)
+        crops = centre_crop(pictures, margin=table.margin, size=size)
+        pieces.append(network(standardise(crops)).cpu().numpy())
+    return np.concatenate(pieces)
+
+
+def _rows(config: TrainingConfig, table: FaceTable, step: int) -> NDArray[np.int64]:
+    rows = uniform_batch(len(table), config.batch, seed=config.seed, step=step)
+    if not config.triplet_weight:
+        return rows
+    drawn = identity_batch(
+        table.identities, table.kin, P=config.P, K=config.K, seed=config.seed, step=step
+    )
+    return np.concatenate([rows, drawn])
+
+
+def _picture_size(config: TrainingConfig) -> tuple[int, int]:
+    if config.image_size:
+        return config.image_size, config.image_size
+    architecture = ARCHITECTURES[config.architecture]
+    return architecture.height, architecture.width
+
+
+def _learning_rate(config: TrainingConfig, step: int) -> float:
+    rising = min(1.0, (step + 1) / max(1, config.warmup))
+    falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
+    return config.learning_rate * min(rising, falling)
+
+
+def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
+    # Decay is for what multiplies pictures; scales, shifts and biases are left alone.
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": weights, "weight_decay": decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def _check(config: TrainingConfig, table: FaceTable) -> None:
+    if config.distill_weight and table.targets is None and not config.triplet_weight:
+        raise TrainingError("There are no teacher's embeddings to regress on: set triplet_weight.")
+    if config.distill_weight and table.targets is not None:
+        found = table.targets.shape[1]
+        if found != config.dimension:
+            raise TrainingError(
+                f"The teacher has {found} dimensions, the network {config.dimension}."
+            )
