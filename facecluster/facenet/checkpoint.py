@@ -52,12 +52,14 @@ def load(path: Path) -> tuple[FaceNet, Header]:
     if _fingerprint(tensors) != header.fingerprint:
         raise ModelError(f"The weights {path} do not match their fingerprint: get a fresh copy.")
     network = build(header.architecture, header.dimension, batch_norm=header.batch_norm)
-    state = {name: tensor.float() for name, tensor in tensors.items()}
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        names = ", ".join([*missing, *unexpected][:3])
-        raise ModelError(f"The weights {path} do not fit {header.architecture}: {names}.")
+    for name, counter in network.named_buffers():
+        if not counter.is_floating_point():  # steps of batch normalisation, not saved
+            tensors[name] = counter
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise ModelError(f"The weights {path} do not fit {header.architecture}: {first}") from error
     return network.eval(), header
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -116,7 +117,7 @@ class Training:
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step = int(state["step"])
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        except (OSError, UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path} is not a training checkpoint: {error}") from error
 
 

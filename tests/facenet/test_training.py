@@ -1,0 +1,175 @@
+"""The trainer: it learns, it resumes bit for bit, and it says what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facecluster.errors import TrainingError
+from facecluster.facenet.augment import centre_crop, vary
+from facecluster.facenet.dataset import FaceTable, hold_out, read_table
+from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
+
+CONFIG = TrainingConfig(
+    image_size=32,
+    steps=4,
+    batch=8,
+    P=3,
+    K=2,
+    triplet_weight=1.0,
+    warmup=1,
+    cooldown=1,
+    half_precision=False,
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> FaceTable:
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(6), 4).astype(np.int64)
+    looks = rng.integers(0, 256, (6, 48, 48, 3))
+    noise = rng.integers(-20, 20, (24, 48, 48, 3))
+    pixels = np.clip(looks[people] + noise, 0, 255).astype(np.uint8)
+    targets = rng.standard_normal((6, 128)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    return FaceTable(pixels, people, people, targets[people], margin=4)
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    return {
+        **training.network.state_dict(),
+        **{f"average.{name}": value for name, value in training.average.state_dict().items()},
+    }
+
+
+def test_four_steps_are_two_and_a_resume_and_two(table: FaceTable, tmp_path: Path) -> None:
+    straight = Training(CONFIG, device="cpu")
+    steps = list(train(straight, table))
+    first = Training(CONFIG, device="cpu")
+    for step in train(first, table):
+        if step.number == 2:
+            break
+    first.save(tmp_path / "state.pt")
+    second = Training(dataclasses.replace(CONFIG, seed=CONFIG.seed), device="cpu")
+    second.resume(tmp_path / "state.pt")
+    resumed = list(train(second, table))
+    assert [step.number for step in resumed] == [3, 4]
+    assert [s.distillation for s in resumed] == [s.distillation for s in steps[2:]]
+    for name, tensor in weights(straight).items():
+        assert torch.equal(tensor, weights(second)[name]), name
+
+
+def test_it_learns_six_people(table: FaceTable) -> None:
+    config = dataclasses.replace(CONFIG, steps=25, batch=24, learning_rate=2e-3, averaging=0.0)
+    training = Training(config, device="cpu")
+    losses = [step.distillation for step in train(training, table)]
+    assert np.mean(losses[-3:]) < 0.75 * losses[0]
+    embeddings = embed_table(training.network, table, size=(32, 32))
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, rtol=1e-5)
+
+
+def test_the_learning_rate_rises_stays_and_falls(table: FaceTable) -> None:
+    config = dataclasses.replace(CONFIG, steps=6, warmup=2, cooldown=3, learning_rate=0.6)
+    rates = [step.learning_rate for step in train(Training(config, device="cpu"), table)]
+    np.testing.assert_allclose(rates, [0.3, 0.6, 0.6, 0.6, 0.4, 0.2])
+
+
+def test_without_teacher_and_triplets_there_is_nothing_to_learn(table: FaceTable) -> None:
+    lonely = dataclasses.replace(table, targets=None)
+    config = dataclasses.replace(CONFIG, triplet_weight=0.0)
+    with pytest.raises(TrainingError, match="teacher"):
+        next(train(Training(config, device="cpu"), lonely))
+
+
+def test_a_teacher_of_another_dimension_is_refused(table: FaceTable) -> None:
+    config = dataclasses.replace(CONFIG, dimension=64)
+    with pytest.raises(TrainingError, match="128 dimensions, the network 64"):
+        next(train(Training(config, device="cpu"), table))
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "other"])
+def test_a_wrong_checkpoint_is_one_clear_sentence(
+    damage: str, table: FaceTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.pt"
+    if damage == "garbage":
+        path.write_bytes(b"not a checkpoint")
+    if damage == "other":
+        Training(dataclasses.replace(CONFIG, dimension=64), device="cpu").save(path)
+    with pytest.raises(TrainingError, match=r"not a training checkpoint|trains dimension 64"):
+        Training(CONFIG, device="cpu").resume(path)
+
+
+def test_variations_are_decided_by_the_generator_and_stay_in_range() -> None:
+    pictures = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (16, 48, 48, 3)).astype(np.uint8)
+    )
+
+    def once(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return vary(pictures, margin=4, size=(32, 32), generator=generator)
+
+    assert torch.equal(once(1), once(1)) and not torch.equal(once(1), once(2))
+    assert once(3).shape == (16, 3, 32, 32)
+    assert float(once(3).min()) >= 0.0 and float(once(3).max()) <= 255.0
+
+
+def test_the_standard_crop_leaves_the_margin_out() -> None:
+    pictures = torch.full((1, 20, 20, 3), 255, dtype=torch.uint8)
+    pictures[:, 4:16, 4:16] = 10
+    assert torch.equal(
+        centre_crop(pictures, margin=4, size=(12, 12)), torch.full((1, 3, 12, 12), 10.0)
+    )
+
+
+def write_faces(folder: Path, people: list[str], *, broken: bool = False) -> None:
+    with zipfile.ZipFile(folder / "faces-00.zip", "w") as archive:
+        for row in range(len(people)):
+            buffer = io.BytesIO()
+            Image.new("RGB", (48, 48), (row, 0, 0)).save(buffer, "WebP", lossless=True)
+            archive.writestr(f"{row}.webp", b"junk" if broken else buffer.getvalue())
+    with (folder / "faces.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "shard", "name", "person"])
+        writer.writerows([row, 0, f"{row}.webp", person] for row, person in enumerate(people))
+
+
+def test_a_folder_of_faces_is_decoded_once(tmp_path: Path) -> None:
+    write_faces(tmp_path, ["F1/A", "F1/B", "celebrity/7", "", "F1/A"])
+    table = read_table(tmp_path, cache=tmp_path / "cache.npy")
+    assert table.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert table.identities.tolist() == [0, 1, 2, -1, 0]
+    assert table.kin[0] == table.kin[1] == table.kin[4] != table.kin[2]
+    assert table.kin[3] == -1 and table.targets is None
+    (tmp_path / "faces-00.zip").unlink()
+    assert len(read_table(tmp_path, cache=tmp_path / "cache.npy")) == 5
+
+
+def test_an_unreadable_face_is_named(tmp_path: Path) -> None:
+    write_faces(tmp_path, ["A"], broken=True)
+    with pytest.raises(TrainingError, match=r"0\.webp of .*faces-00\.zip is unreadable"):
+        read_table(tmp_path, cache=tmp_path / "cache.npy")
+
+
+@pytest.mark.parametrize("content", [None, "row,shard,name,person\n"])
+def test_an_empty_folder_is_one_clear_sentence(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "faces.csv").write_text(content)
+    with pytest.raises(TrainingError, match=r"holds no faces\.csv|lists no faces"):
+        read_table(tmp_path, cache=tmp_path / "cache.npy")
+
+
+def test_relatives_are_held_out_together(table: FaceTable) -> None:
+    kin = table.kin // 2
+    related = dataclasses.replace(table, kin=kin)
+    rows, held = hold_out(related, 0.34, seed=0)
+    assert sorted([*rows, *held]) == list(range(24))
+    assert not set(kin[rows]) & set(kin[held]) and len(set(kin[held])) == 1
