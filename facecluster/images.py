@@ -1,0 +1,310 @@
+"""Find pictures in folders and read them: upright RGB pixels, reduced, and what EXIF tells."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from facecluster.errors import MissingRoot, UnreadableImage
+from facecluster.records import FileStamp
+
+__all__ = ["LONGEST", "MAX_PIXELS", "SUFFIXES", "Picture", "content_hash", "find_images", "read"]
+
+SUFFIXES: frozenset[str] = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".mpo")
+)
+
+LONGEST = 1280
+
+# More than any camera makes (phones: 200 million), and a decoded picture of it fits in 1 GB.
+MAX_PIXELS = 300_000_000
+
+# JPEG and MPO are told apart by hand, in `_open`.
+_FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF")
+_ORIENTATION, _DATE, _EXIF_IFD, _DATE_TAKEN = 0x0112, 0x0132, 0x8769, 0x9003
+# EXIF orientation -> what makes the stored picture upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One photo, upright, at a reduced size.
+
+    pixels is (H, W, 3) RGB; one of them spans scale x scale pixels of the full-size photo, which is
+    width x height when upright. orientation is the EXIF value 1-8 of the stored file, taken_at an
+    ISO 8601 local time or None.
+    """
+
+    pixels: NDArray[np.uint8]
+    scale: float
+    width: int
+    height: int
+    orientation: int
+    taken_at: str | None
+
+
+def find_images(roots: Iterable[Path]) -> Iterator[FileStamp]:
+    """Every picture file below the roots, by absolute path, depth first in the order of names.
+
+    Hidden files and folders are skipped, unless they are roots themselves. Links are followed, but
+    each real file comes once and a loop ends. A root may be a file, of any name. Folders that may
+    not be read and names that are not text are passed over with a logged warning. Raises
+    MissingRoot, before the first file, when a root is not there or cannot be listed.
+    """
+    tops = [Path(os.path.abspath(root)) for root in roots]
+    for top in tops:
+        try:
+            mode = top.stat().st_mode
+            if stat.S_ISDIR(mode):
+                os.scandir(top).close()
+        except (OSError, ValueError) as error:
+            raise MissingRoot(f"{_printable(top)} is not there or may not be read.") from error
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise MissingRoot(f"{_printable(top)} is neither a folder nor a file.")
+    seen: set[str] = set()
+    for top in tops:
+        if top.is_dir():
+            yield from _walk(str(top), seen)
+        else:
+            yield from _stamp(str(top), seen, os.path.realpath(top))
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of the file's bytes, as 64 hex digits; raises UnreadableImage."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def read(path: Path, *, longest: int = LONGEST) -> Picture:
+    """The picture in the file, upright, reduced by a whole number to not less than longest pixels.
+
+    longest is about its longer side, which comes out below twice that; small pictures stay whole.
+    JPEGs are decoded at the reduced size, which is several times faster than decoding them whole.
+    An animation or a stereo pair gives its first frame; alpha is laid on white; 16 bits become 8.
+    Raises UnreadableImage for whatever is no picture, damaged, cut short or absurdly large.
+    """
+    try:
+        with _silence, open(path, "rb") as file:
+            return _decode(file, longest)
+    except (UnreadableImage, Image.DecompressionBombError, OSError) as error:
+        raise _unreadable(path, error) from error
+    except MemoryError as error:
+        raise UnreadableImage(f"{_printable(path)} needs more memory than there is.") from error
+    except Exception as error:  # Pillow meets hostile files with nearly every class there is
+        raise _unreadable(path, error) from error
+
+
+def _walk(top: str, seen: set[str]) -> Iterator[FileStamp]:
+    """The pictures below one folder; seen holds the real paths of files and folders met so far."""
+    # Each entry of the stack: (path as the user sees it, real path, is a folder).
+    stack = [(top, os.path.realpath(top), True)]
+    while stack:
+        path, real, is_folder = stack.pop()
+        if not is_folder:
+            yield from _stamp(path, seen, real)
+        elif real not in seen:
+            seen.add(real)
+            stack += reversed(_entries(path, real))
+
+
+def _entries(folder: str, real_folder: str) -> list[tuple[str, str, bool]]:
+    """The folders and pictures in a folder, by name."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir()
+                if entry.name.startswith(".") or not (is_folder or _is_picture(entry)):
+                    continue
+                # realpath asks the system once for each folder above, so only links pay for it.
+                linked = entry.is_symlink()
+                real = os.path.realpath(entry.path) if linked else real_folder + os.sep + entry.name
+                found.append((entry.path, real, is_folder))
+    except OSError:
+        _log.warning("%s may not be read and is passed over.", _printable(folder))
+    return sorted(found)
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
+
+
+def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:
+    """The file's stamp; nothing if it was seen before, has just gone, or has no storable name."""
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        path.encode()
+        found = os.stat(path)
+    except UnicodeEncodeError:
+        _log.warning("%s has a name that is not text; rename it to scan it.", _printable(path))
+    except OSError:
+        _log.warning("%s has gone or may not be read and is passed over.", path)
+    else:
+        yield FileStamp(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+
+def _decode(file: IO[bytes], longest: int) -> Picture:
+    image = _open(file)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    orientation, taken_at = _exif(image)
+    factor = _draft(image, longest) if isinstance(image, JpegImagePlugin.JpegImageFile) else 1
+    image.load()
+    if factor == 1:
+        width, height = image.size  # Pillow turns TIFFs upright while loading
+    # What is left to turn; for a TIFF nothing.
+    turn = _exif(image)[0]
+    rgb = _rgb(image)
+    further = max(rgb.size) // longest
+    if further > 1:
+        rgb = rgb.reduce(further)
+        factor *= further
+    if turn in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[turn])
+    if turn >= 5:
+        width, height = height, width
+    return Picture(np.array(rgb), float(factor), width, height, orientation, taken_at)
+
+
+def _open(file: IO[bytes]) -> Image.Image:
+    """The file as a Pillow image whose pixels are not decoded yet."""
+    magic = file.read(2)
+    file.seek(0)
+    if not magic:
+        raise UnreadableImage("it is empty")
+    if magic == b"\xff\xd8":
+        # Not Image.open: it refuses 180 million pixels, which JPEG reads cheaply at an eighth, and
+        # goes looking for the second picture of a stereo pair.
+        return JpegImagePlugin.JpegImageFile(file)
+    return Image.open(file, formats=_FORMATS)
+
+
+def _draft(image: JpegImagePlugin.JpegImageFile, longest: int) -> int:
+    """Ask the decoder for 1/8, 1/4 or 1/2 of the size; the factor it will really use."""
+    width, height = image.size
+    for factor in (8, 4, 2):
+        if max(width, height) >= factor * longest and min(width, height) >= factor:
+            drafted = image.draft(None, (width // factor, height // factor))
+            return round(width / drafted[1][2]) if drafted else 1
+    return 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image)
+        image = white
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey values as 8 bits: of integers the highest bits in use, floats are stretched to 0-255."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    top = float(values.max())
+    if image.mode.startswith("I"):
+        top = 2.0 ** max(8, int(top).bit_length()) - 1
+    scaled: NDArray[np.uint8] = np.clip(values * (255.0 / (top or 1.0)), 0, 255).astype(np.uint8)
+    return scaled
+
+
+def _exif(image: Image.Image) -> tuple[int, str | None]:
+    """Orientation 1-8 and the local time of the picture; a damaged EXIF block counts as none."""
+    try:
+        exif = image.getexif()
+        orientation = exif.get(_ORIENTATION, 1)
+        taken = exif.get_ifd(_EXIF_IFD).get(_DATE_TAKEN) or exif.get(_DATE)
+    except Exception:  # as in `read`; the pixels may still be sound
+        return 1, None
+    if not (isinstance(orientation, int) and 1 <= orientation <= 8):
+        orientation = 1
+    try:
+        return orientation, datetime.strptime(str(taken)[:19], "%Y:%m:%d %H:%M:%S").isoformat()
+    except ValueError:
+        return orientation, None
+
+
+def _unreadable(path: Path, error: Exception) -> UnreadableImage:
+    name = _printable(path)
+    if isinstance(error, FileNotFoundError):
+        return UnreadableImage(f"{name} is not there.")
+    if isinstance(error, PermissionError):
+        return UnreadableImage(f"{name} may not be read: check its permissions.")
+    if isinstance(error, UnreadableImage):
+        return UnreadableImage(f"{name} cannot be read: {error}.")
+    if isinstance(error, UnidentifiedImageError):
+        return UnreadableImage(f"{name} is not a picture of a kind that facecluster reads.")
+    if isinstance(error, Image.DecompressionBombError):
+        return UnreadableImage(f"{name} is refused: it claims too many pixels for a photo.")
+    return UnreadableImage(f"{name} is damaged or cut short; restore it from a copy.")
+
+
+def _printable(path: Path | str) -> str:
+    """The path as text that can be stored and printed, whatever bytes the name has."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+class _Silence:
+    """While any thread is inside, Pillow's warnings (odd EXIF, large pictures) go nowhere.
+
+    `warnings.catch_warnings` alone is not safe between threads: two that overlap could restore
+    each other's filters in the wrong order and leave the program silent for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_silence = _Silence()
