@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConvUnit", "Inception", "InceptionRow", "L2Pool", "ResponseNorm"]
+__all__ = [
+    "ConvUnit",
+    "GlobalMean",
+    "Inception",
+    "InceptionRow",
+    "L2Pool",
+    "Maxout",
+    "ResponseNorm",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +122,25 @@ class Inception(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, incoming, H, W) -> (B, row.width(incoming), H / stride, W / stride)."""
         return torch.cat([column(pictures) for column in self.columns], dim=1)
+
+
+class GlobalMean(nn.Module):
+    """The mean of each channel over the whole map."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        return pictures.mean(dim=(2, 3))
+
+
+class Maxout(nn.Module):
+    """A fully connected layer whose every output is the larger of two ("maxout p=2", Table 1)."""
+
+    def __init__(self, incoming: int, outgoing: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(incoming, 2 * outgoing)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, incoming) -> (B, outgoing)."""
+        pieces: Tensor = self.linear(vectors)
+        one, other = pieces.chunk(2, dim=1)
+        return torch.maximum(one, other)
