@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from facecluster.facenet.dataset import FaceTable, hold_out, read_table
-from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
+from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
 COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.999, steps=1_000_000)
 STAGES = {
@@ -73,9 +73,7 @@ def run(training: Training, table: FaceTable, held: FaceTable, work: Path, minut
 
 def held_out(training: Training, held: FaceTable) -> dict[str, float]:
     """Figures on people never trained on: distance to the teacher, VAL at FAR 1e-2 and 1e-3."""
-    architecture = training.average.architecture
-    size = (architecture.height, architecture.width)
-    embeddings = embed_table(training.average, held, size=size)
+    embeddings = embed_table(training.average, held, size=picture_size(training.config))
     assert held.targets is not None
     distances = 2 - 2 * embeddings @ embeddings.T
     upper = np.triu(np.ones_like(distances, dtype=bool), 1)

@@ -23,7 +23,7 @@ from facecluster.facenet.losses import distillation_loss, triplet_loss
 from facecluster.facenet.mining import semi_hard
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
-__all__ = ["Step", "Training", "TrainingConfig", "embed_table", "train"]
+__all__ = ["Step", "Training", "TrainingConfig", "embed_table", "picture_size", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     """Run to config.steps, yielding after each step; stop or save between any two of them."""
     config = training.config
     _check(config, table)
-    size = _picture_size(config)
+    size = picture_size(config)
     training.network.train()
     while training.step < config.steps:
         started = time.perf_counter()
@@ -206,7 +206,8 @@ def _rows(config: TrainingConfig, table: FaceTable, step: int) -> NDArray[np.int
     return np.concatenate([rows, drawn])
 
 
-def _picture_size(config: TrainingConfig) -> tuple[int, int]:
+def picture_size(config: TrainingConfig) -> tuple[int, int]:
+    """Height and width in pixels of the faces that this run trains on."""
     if config.image_size:
         return config.image_size, config.image_size
     architecture = ARCHITECTURES[config.architecture]
