@@ -224,9 +224,9 @@ class FaceNet(nn.Module):
     def raw(self, pictures: Tensor) -> Tensor:
         """The embeddings before they are put on the sphere, (B, D) float32."""
         features = self.trunk(pictures)
-        # The last product and the norm stay in float32: they decide the distances.
+        # The last product and the norm stay in full precision: they decide the distances.
         with torch.autocast(features.device.type, enabled=False):
-            projected: Tensor = self.projection(features.float())
+            projected: Tensor = self.projection(features.to(self.projection.weight.dtype))
         return projected
 
 
