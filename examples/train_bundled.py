@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facecluster.facenet.dataset import FaceTable, hold_out, read_table
+from facecluster.facenet.dataset import FaceTable, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
 COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.999, steps=1_000_000)
@@ -43,6 +43,8 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.work / "faces.npy")
+    # One picture in eight of the families is labelled wrongly.
+    table = without_doubtful(table, limit=1.3)
     rows, held = hold_out(table, 0.03, seed=0)
     training = Training(
         STAGES[options.stage], device="cuda" if torch.cuda.is_available() else "cpu"

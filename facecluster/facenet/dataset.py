@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import zipfile
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from facecluster.errors import TrainingError
 
-__all__ = ["FaceTable", "hold_out", "read_table"]
+__all__ = ["FaceTable", "hold_out", "read_table", "without_doubtful"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,26 @@ def hold_out(
     kept = np.random.default_rng((seed, 3)).permutation(known)[: round(len(known) * share)]
     held = np.isin(table.kin, kept)
     return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
+
+
+def without_doubtful(table: FaceTable, *, limit: float) -> FaceTable:
+    """The table, with identity -1 for faces that the teacher finds too unlike their identity.
+
+    That is, whose mean squared distance to the nearer half of the identity's other faces is
+    beyond limit. Wrong labels are the poison of triplets; the regression needs no labels.
+    """
+    if table.targets is None:
+        return table
+    identities = table.identities.copy()
+    for identity in np.unique(identities[identities >= 0]):
+        rows = np.flatnonzero(table.identities == identity)
+        if len(rows) < 2:
+            continue
+        distances = 2.0 - 2.0 * table.targets[rows] @ table.targets[rows].T
+        np.fill_diagonal(distances, np.inf)
+        nearer = np.sort(distances, axis=1)[:, : len(rows) // 2]
+        identities[rows[nearer.mean(axis=1) > limit]] = -1
+    return dataclasses.replace(table, identities=identities)
 
 
 def _numbered(names: list[str]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facecluster.errors import TrainingError
 from facecluster.facenet.augment import centre_crop, vary
-from facecluster.facenet.dataset import FaceTable, hold_out, read_table
+from facecluster.facenet.dataset import FaceTable, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
 CONFIG = TrainingConfig(
@@ -173,3 +173,14 @@ def test_relatives_are_held_out_together(table: FaceTable) -> None:
     rows, held = hold_out(related, 0.34, seed=0)
     assert sorted([*rows, *held]) == list(range(24))
     assert not set(kin[rows]) & set(kin[held]) and len(set(kin[held])) == 1
+
+
+def test_a_face_unlike_its_identity_loses_it() -> None:
+    targets = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 2, 2, 3]]
+    identities = np.array([5, 5, 5, 5, 6, 6, 7], dtype=np.int64)
+    pixels = np.zeros((7, 8, 8, 3), dtype=np.uint8)
+    table = FaceTable(pixels, identities, identities, targets, margin=0)
+    found = without_doubtful(table, limit=1.3).identities
+    assert found.tolist() == [5, 5, 5, -1, 6, 6, 7]
+    unknown = dataclasses.replace(table, targets=None)
+    assert without_doubtful(unknown, limit=1.3) is unknown

@@ -1,0 +1,51 @@
+"""Write a training's averaged network as the weights that facecluster ships.
+
+    python examples/export_bundled.py WORK/state.pt facecluster/weights/nn4.safetensors \\
+        --verify 1.2 --identify 1.1 --group 1.2
+
+The thresholds are squared distances measured on development pairs by
+tests/benchmarks/measure_accuracy.py; run it on the written file, then export again with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+from train_bundled import STAGES
+
+from facecluster.facenet.augment import MEAN, STD
+from facecluster.facenet.checkpoint import save
+from facecluster.facenet.header import Header
+from facecluster.facenet.training import Training, picture_size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("state", type=Path)
+    parser.add_argument("output", type=Path)
+    for use in ("verify", "identify", "group"):
+        parser.add_argument(f"--{use}", type=float, required=True)
+    options = parser.parse_args()
+    training = Training(STAGES["full"], device="cpu")
+    training.resume(options.state)
+    height, width = picture_size(training.config)
+    header = Header(
+        name=options.output.stem,
+        architecture=training.config.architecture,
+        dimension=training.config.dimension,
+        height=height,
+        width=width,
+        batch_norm=True,
+        mean=MEAN,
+        std=STD,
+        thresholds={use: getattr(options, use) for use in ("verify", "identify", "group")},
+        created=date.today().isoformat(),
+    )
+    written = save(training.average, options.output, header)
+    print(f"{options.output}: {training.step} steps, fingerprint {written.fingerprint[:12]}")
+
+
+if __name__ == "__main__":
+    main()
