@@ -79,7 +79,8 @@ def held_out(training: Training, held: FaceTable) -> dict[str, float]:
     assert held.targets is not None
     distances = 2 - 2 * embeddings @ embeddings.T
     upper = np.triu(np.ones_like(distances, dtype=bool), 1)
-    same = upper & (held.identities[:, None] == held.identities[None])
+    known = upper & (held.identities[:, None] >= 0)
+    same = known & (held.identities[:, None] == held.identities[None])
     different = np.sort(distances[upper & (held.kin[:, None] != held.kin[None])])
     figures = {"teacher_distance": float(((embeddings - held.targets) ** 2).sum(1).mean())}
     for far in (1e-2, 1e-3):
