@@ -1,0 +1,106 @@
+"""Which faces are one person: three ways to group embeddings, all bound by what the user stated."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+from facecluster.grouping.agglomerative import Dendrogram, cut, linkage
+from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
+from facecluster.grouping.density import sparse_hdbscan
+from facecluster.grouping.kmeans import spherical_kmeans
+from facecluster.grouping.numbering import renumber
+
+__all__ = [
+    "METHODS",
+    "NEAR_DUPLICATE",
+    "Constraints",
+    "Dendrogram",
+    "cut",
+    "group",
+    "linkage",
+    "renumber",
+]
+
+METHODS = ("agglomerative", "kmeans", "hdbscan")
+
+
+def group(
+    embeddings: NDArray[np.float32],
+    *,
+    method: str,
+    threshold: float | None,
+    k: int | None,
+    constraints: Constraints,
+    minimum: int = 2,
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
+
+    embeddings is (N, D) with unit rows; threshold a squared distance (0 to 4) that agglomerative
+    and hdbscan need, and kmeans when k is None; k is for kmeans alone. A group has at least
+    `minimum` faces, or a face of which it is stated who it is (a row of constraints.together); all
+    other faces are in no group. With any method all statements hold; no faces give no labels, one
+    face gives -1, two faces are a group when they are within the threshold, identical vectors are
+    one group, and faces all farther apart than the threshold are in none. Raises UsageError for an
+    unknown method, a setting that is missing, and contradicting statements; ValueError for arrays
+    that do not fit.
+    """
+    if method not in METHODS:
+        raise UsageError(f"Unknown method {method!r}: choose one of {', '.join(METHODS)}.")
+    if k is not None and method != "kmeans":
+        raise UsageError(f"The number of groups is for kmeans, not {method}: leave out k.")
+    if minimum < 1:
+        raise UsageError(f"The smallest group must have at least 1 face, got {minimum}.")
+    _check(embeddings, constraints)
+    if len(embeddings) == 0:
+        return np.empty(0, dtype=np.int64)
+    if method == "kmeans":
+        labels = spherical_kmeans(
+            embeddings,
+            threshold=threshold,
+            k=k,
+            constraints=constraints,
+            minimum=minimum,
+            seed=seed,
+        )
+    elif threshold is None:
+        raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
+    elif method == "hdbscan":
+        labels = sparse_hdbscan(
+            embeddings, threshold=threshold, constraints=constraints, minimum=minimum
+        )
+    else:
+        labels = cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
+    return _in_order(labels, constraints, minimum)
+
+
+def _check(embeddings: NDArray[np.float32], constraints: Constraints) -> None:
+    if embeddings.ndim != 2:
+        raise ValueError(f"embeddings must be (faces, dimensions), got shape {embeddings.shape}")
+    constraints.validate(len(embeddings))
+    length = np.einsum("ij,ij->i", embeddings, embeddings)
+    if not np.all(np.abs(length - 1.0) < 1e-2):
+        raise ValueError("embeddings must have finite rows of length 1")
+
+
+def _in_order(
+    labels: NDArray[np.int64], constraints: Constraints, minimum: int
+) -> NDArray[np.int64]:
+    """Labels counted by falling size, then lowest row; -1 for what is too small and unnamed."""
+    if minimum == 1:
+        alone = labels < 0
+        labels = labels.copy()
+        labels[alone] = labels.max() + 1 + np.arange(np.count_nonzero(alone))
+    _, first, group, size = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    wanted = size >= minimum
+    wanted[group[np.unique(constraints.together)]] = True
+    wanted[group[labels < 0]] = False
+    order = np.lexsort((first, -size))
+    order = order[wanted[order]]
+    number = np.full(len(size), -1, dtype=np.int64)
+    number[order] = np.arange(len(order))
+    return number[group]

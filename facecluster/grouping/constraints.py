@@ -1,0 +1,138 @@
+"""What the user stated, as rows that must share a group and rows that never may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+
+__all__ = ["NEAR_DUPLICATE", "Constraints", "components", "in_sorted", "pair_keys"]
+
+# Two faces of one photo are one person only when nearer than this squared distance: a mirror, a
+# collage, a framed picture, a panorama or a face detected twice. Two photos of one person are
+# seldom as near, two people hardly ever.
+NEAR_DUPLICATE = 0.4
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Statements about the rows of one call to `group`; all three methods obey them.
+
+    together is (M, 2): the two rows are one person, and start in one group; a row paired with
+    itself is a face that was named alone: it is a group even by itself. apart is (K, 2): the two
+    rows never share a group, by any chain of merges. photos is (N,), the photo of each row or -1:
+    two rows of one photo at a squared distance of near_duplicate or more are kept apart just as
+    strictly, unless they are stated to be together.
+    """
+
+    together: NDArray[np.int64]
+    apart: NDArray[np.int64]
+    photos: NDArray[np.int64]
+    near_duplicate: float = NEAR_DUPLICATE
+
+    @classmethod
+    def none(cls, n: int) -> Constraints:
+        """No statement about any of n rows, each in a photo of its own."""
+        empty = np.empty((0, 2), dtype=np.int64)
+        return cls(together=empty, apart=empty, photos=np.full(n, -1, dtype=np.int64))
+
+    def people(self) -> NDArray[np.int64]:
+        """For each row the lowest row stated to be the same person, itself when nothing is said."""
+        return components(len(self.photos), self.together)
+
+    def contradictions(self) -> NDArray[np.int64]:
+        """The pairs of `apart`, (C, 2), that `together` makes one person."""
+        person = self.people()
+        same: NDArray[np.bool_] = person[self.apart[:, 0]] == person[self.apart[:, 1]]
+        return self.apart[same]
+
+    def validate(self, n: int) -> None:
+        """Raise ValueError for arrays that do not fit n rows, UsageError for contradictions."""
+        if self.photos.shape != (n,):
+            raise ValueError(f"photos must have shape ({n},), got {self.photos.shape}")
+        for name, pairs in (("together", self.together), ("apart", self.apart)):
+            if pairs.ndim != 2 or pairs.shape[1] != 2:
+                raise ValueError(f"{name} must have shape (pairs, 2), got {pairs.shape}")
+            if len(pairs) and (pairs.min() < 0 or pairs.max() >= n):
+                raise ValueError(f"{name} names a row outside 0..{n - 1}")
+        contradictions = self.contradictions()
+        if len(contradictions):
+            one, other = contradictions[0]
+            raise UsageError(
+                f"Rows {one} and {other} are stated to be one person and also to be different "
+                "people: undo one of the two statements."
+            )
+
+    def subset(self, rows: NDArray[np.int64]) -> Constraints:
+        """The same statements about some of the rows, which are numbered 0.. in the order given."""
+        place = np.full(len(self.photos), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        person = self.people()[rows]
+        _, first = np.unique(person, return_index=True)
+        chief = np.zeros(len(self.photos), dtype=np.int64)
+        chief[person[first]] = first
+        linked = np.stack([chief[person], np.arange(len(rows))], axis=1)
+        named = np.isin(rows, self.together)
+        apart = place[self.apart]
+        return Constraints(
+            together=linked[named],
+            apart=apart[(apart >= 0).all(axis=1)],
+            photos=self.photos[rows],
+            near_duplicate=self.near_duplicate,
+        )
+
+    def barred(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+        """All pairs of rows, (B, 2), that may not share a group: the stated, and those of photos.
+
+        Costs the sum, over the photos, of the square of their number of faces.
+        """
+        person = self.people()
+        found = [self.apart]
+        order = np.argsort(self.photos, kind="stable")
+        starts = np.flatnonzero(np.diff(self.photos[order], prepend=-1))
+        for rows in np.split(order, starts)[1:]:
+            if len(rows) < 2:
+                continue
+            vectors = embeddings[rows].astype(np.float64)
+            distance = 2.0 - 2.0 * vectors @ vectors.T
+            far = (distance >= self.near_duplicate) & (person[rows][:, None] != person[rows])
+            one, other = np.nonzero(np.triu(far, 1))
+            found.append(np.stack([rows[one], rows[other]], axis=1))
+        return np.concatenate(found)
+
+
+def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of n rows, the lowest row that a chain of pairs (M, 2) connects it to."""
+    parent = list(range(n))
+    for one, other in pairs.tolist():
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        while parent[other] != other:
+            parent[other] = parent[parent[other]]
+            other = parent[other]
+        if one < other:
+            parent[other] = one
+        else:
+            parent[one] = other
+    # A parent is never a higher row, so one pass in rising order reaches every root.
+    for row in range(n):
+        parent[row] = parent[parent[row]]
+    return np.array(parent, dtype=np.int64)
+
+
+def pair_keys(a: NDArray[np.int64], b: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """One number for each unordered pair of numbers below n."""
+    keys: NDArray[np.int64] = np.minimum(a, b) * n + np.maximum(a, b)
+    return keys
+
+
+def in_sorted(keys: NDArray[np.int64], table: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which keys are in a sorted table."""
+    if len(table) == 0:
+        return np.zeros(len(keys), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(table, keys), len(table) - 1)
+    return np.asarray(table[place] == keys)

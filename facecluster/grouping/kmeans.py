@@ -1,0 +1,133 @@
+"""Spherical k-means: k groups around unit centres, each face with the centre it is nearest to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+from facecluster.grouping.agglomerative import cut, linkage
+from facecluster.grouping.constraints import Constraints
+from facecluster.grouping.repair import drop_strays, obey
+
+__all__ = ["spherical_kmeans"]
+
+ITERATIONS = 50
+# Above this many rows the centres learn from batches; below, from all rows at each step.
+FULL = 50_000
+BATCH = 8_192
+
+
+def spherical_kmeans(
+    embeddings: NDArray[np.float32],
+    *,
+    threshold: float | None,
+    k: int | None,
+    constraints: Constraints,
+    minimum: int,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Labels (N,) of spherical k-means, made to obey the statements.
+
+    With k, the centres start by k-means++ from the seed, and every face is in one of at most k
+    groups (more only where statements divide one). Without k, it is the number of groups of
+    `minimum` faces or more that average linkage finds at the threshold, whose means are the first
+    centres, and faces on average farther than the threshold from the rest of their group are in
+    none. Costs n * k * d multiplications an iteration; over 50,000 rows two passes in mini-batches
+    take the place of the iterations.
+    """
+    if k is not None and k < 1:
+        raise UsageError(f"The number of groups must be at least 1, got {k}.")
+    if k is None:
+        if threshold is None:
+            raise UsageError("k-means needs a number of groups, or a threshold to find it by.")
+        centres = _linkage_centres(embeddings, threshold, constraints, minimum)
+    else:
+        centres = _plus_plus(embeddings, k, seed)
+    if len(centres) == 0:
+        return obey(np.full(len(embeddings), -1, dtype=np.int64), embeddings, constraints)
+    if len(embeddings) > FULL:
+        centres = _learn_in_batches(embeddings, centres, seed)
+    else:
+        centres = _learn(embeddings, centres)
+    labels = _assign(embeddings, centres)
+    if k is None and threshold is not None:
+        labels = drop_strays(labels, embeddings, constraints, threshold)
+    return obey(labels, embeddings, constraints)
+
+
+def _linkage_centres(
+    embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, minimum: int
+) -> NDArray[np.float32]:
+    tree = linkage(embeddings, threshold=threshold, constraints=constraints)
+    _, group, size = np.unique(cut(tree, threshold), return_inverse=True, return_counts=True)
+    return _unit(_sums(embeddings, group, len(size))[size >= minimum])
+
+
+def _plus_plus(embeddings: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float32]:
+    """First centres: rows drawn in proportion to their squared distance from those so far."""
+    chance = np.random.default_rng(seed)
+    chosen = [int(chance.integers(len(embeddings)))]
+    distance = np.full(len(embeddings), np.inf)
+    while len(chosen) < min(k, len(embeddings)):
+        similarity = (embeddings @ embeddings[chosen[-1]]).astype(np.float64)
+        distance = np.minimum(distance, np.maximum(2.0 - 2.0 * similarity, 0.0))
+        # Below what single precision tells apart, a row is the same vector as a centre.
+        distance[distance < 1e-5] = 0.0
+        total = distance.sum()
+        if total == 0.0:
+            break
+        chosen.append(int(chance.choice(len(embeddings), p=distance / total)))
+    return embeddings[chosen]
+
+
+def _learn(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    before = np.full(len(embeddings), -1, dtype=np.int64)
+    for _ in range(ITERATIONS):
+        labels = _assign(embeddings, centres)
+        if np.array_equal(labels, before):
+            break
+        before = labels
+        sums = _sums(embeddings, labels, len(centres))
+        # A centre that nobody is nearest to stays where it is.
+        empty = np.bincount(labels, minlength=len(centres)) == 0
+        sums[empty] = centres[empty]
+        centres = _unit(sums)
+    return centres
+
+
+def _learn_in_batches(
+    embeddings: NDArray[np.float32], centres: NDArray[np.float32], seed: int
+) -> NDArray[np.float32]:
+    sums = centres.astype(np.float64)
+    chance = np.random.default_rng(seed)
+    for _ in range(2):
+        order = chance.permutation(len(embeddings))
+        for start in range(0, len(order), BATCH):
+            rows = embeddings[order[start : start + BATCH]]
+            sums += _sums(rows, _assign(rows, centres), len(centres))
+            centres = _unit(sums)
+    return centres
+
+
+def _assign(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    labels = np.empty(len(embeddings), dtype=np.int64)
+    rows = max(1, (1 << 22) // len(centres))
+    for start in range(0, len(embeddings), rows):
+        similarity = embeddings[start : start + rows] @ centres.T
+        labels[start : start + rows] = similarity.argmax(axis=1)
+    return labels
+
+
+def _sums(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64], k: int
+) -> NDArray[np.float64]:
+    sums = np.zeros((k, embeddings.shape[1]))
+    np.add.at(sums, labels, embeddings)
+    return sums
+
+
+def _unit(sums: NDArray[np.float64]) -> NDArray[np.float32]:
+    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))[:, None]
+    centres: NDArray[np.float32] = (sums / np.maximum(length, 1e-12)).astype(np.float32)
+    return centres
