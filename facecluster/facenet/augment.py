@@ -65,11 +65,11 @@ def _warp(
 ) -> Tensor:
     count, side = pictures.shape[:2]
     inner = (side - 2 * margin) / side
-    angle = _uniform(count, -0.18, 0.18, pictures, generator)
-    scale = _uniform(count, 0.88, 1.10, pictures, generator) * inner
+    angle = _uniform(count, -0.13, 0.13, pictures, generator)
+    scale = _uniform(count, 0.91, 1.08, pictures, generator) * inner
     stretch = _uniform(count, 0.95, 1.05, pictures, generator)
     mirror = 1.0 - 2.0 * _chance(count, 0.5, generator).float().to(pictures.device)
-    shift = 2.0 / side * 5.0
+    shift = 2.0 / side * 4.0
     across = _uniform(count, -shift, shift, pictures, generator)
     down = _uniform(count, -shift, shift, pictures, generator)
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
@@ -91,18 +91,18 @@ def _recolour(pictures: Tensor, generator: torch.Generator) -> Tensor:
     weights = torch.tensor(_GREY, device=pictures.device).view(1, 3, 1, 1)
     grey = (pictures * weights).sum(1, keepdim=True)
     saturation = factor(0.6, 1.4)
-    saturation[_chance(count, 0.12, generator).to(pictures.device)] = 0.0
+    saturation[_chance(count, 0.08, generator).to(pictures.device)] = 0.0
     pictures = grey + (pictures - grey) * saturation
     tint = torch.stack([_uniform(count, 0.92, 1.08, pictures, generator) for _ in range(3)], dim=1)
     mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    pictures = (pictures - mean) * factor(0.65, 1.35) + mean * factor(0.65, 1.35)
+    pictures = (pictures - mean) * factor(0.7, 1.3) + mean * factor(0.7, 1.3)
     pictures = (pictures * tint.view(-1, 3, 1, 1)).clamp_(0.0, 255.0)
     return 255.0 * (pictures / 255.0).pow(factor(0.75, 1.3))
 
 
 def _degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
     height, width = pictures.shape[2:]
-    chosen = _chance(len(pictures), 0.25, generator).nonzero().squeeze(1).to(pictures.device)
+    chosen = _chance(len(pictures), 0.15, generator).nonzero().squeeze(1).to(pictures.device)
     if len(chosen):
         # One resolution a batch: cheap, and over the batches every one from a fifth to four
         # fifths comes up.
@@ -112,7 +112,7 @@ def _degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
         pictures[chosen] = functional.interpolate(
             small, size=(height, width), mode="bilinear", align_corners=False
         )
-    noisy = _chance(len(pictures), 0.2, generator).nonzero().squeeze(1)
+    noisy = _chance(len(pictures), 0.1, generator).nonzero().squeeze(1)
     if len(noisy):
         strength = 2.0 + 12.0 * torch.rand(len(noisy), 1, 1, 1, generator=generator)
         noise = torch.randn(len(noisy), 3, height, width, generator=generator) * strength
@@ -122,7 +122,7 @@ def _degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 def _occlude(pictures: Tensor, generator: torch.Generator) -> Tensor:
     height, width = pictures.shape[2:]
-    for index in _chance(len(pictures), 0.15, generator).nonzero().squeeze(1).tolist():
+    for index in _chance(len(pictures), 0.1, generator).nonzero().squeeze(1).tolist():
         y, x, h, w, level = torch.rand(5, generator=generator).tolist()
         tall, wide = int(height * (0.1 + 0.3 * h)), int(width * (0.1 + 0.4 * w))
         top, left = int((height - tall) * y), int((width - wide) * x)

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from facecluster.errors import TrainingError
 
-__all__ = ["FaceTable", "hold_out", "read_table", "without_doubtful"]
+__all__ = ["FaceTable", "at_most", "hold_out", "read_table", "without_doubtful"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,24 @@ def hold_out(
     kept = np.random.default_rng((seed, 3)).permutation(known)[: round(len(known) * share)]
     held = np.isin(table.kin, kept)
     return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
+
+
+def at_most(
+    table: FaceTable, rows: NDArray[np.int64], most: int, *, seed: int
+) -> NDArray[np.int64]:
+    """The rows, but of each identity no more than `most`, chosen by the seed.
+
+    A network that meets a few people too often learns these by heart instead of faces.
+    """
+    shuffled = np.random.default_rng((seed, 4)).permutation(rows)
+    seen: dict[int, int] = {}
+    kept = []
+    for row in shuffled:
+        identity = int(table.identities[row])
+        seen[identity] = seen.get(identity, 0) + 1
+        if identity < 0 or seen[identity] <= most:
+            kept.append(row)
+    return np.sort(np.array(kept, dtype=np.int64))
 
 
 def without_doubtful(table: FaceTable, *, limit: float) -> FaceTable:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facecluster.errors import TrainingError
 from facecluster.facenet.augment import centre_crop, vary
-from facecluster.facenet.dataset import FaceTable, hold_out, read_table, without_doubtful
+from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
 CONFIG = TrainingConfig(
@@ -184,3 +184,14 @@ def test_a_face_unlike_its_identity_loses_it() -> None:
     assert found.tolist() == [5, 5, 5, -1, 6, 6, 7]
     unknown = dataclasses.replace(table, targets=None)
     assert without_doubtful(unknown, limit=1.3) is unknown
+
+
+def test_nobody_is_met_too_often(table: FaceTable) -> None:
+    strangers = dataclasses.replace(
+        table, identities=np.where(table.identities == 5, -1, table.identities)
+    )
+    rows = at_most(strangers, np.arange(1, 24), 2, seed=0)
+    _, counts = np.unique(strangers.identities[rows], return_counts=True)
+    assert counts.tolist() == [4, 2, 2, 2, 2, 2]  # the unknown are all kept
+    assert 0 not in rows and len(np.unique(rows)) == len(rows)
+    assert not np.array_equal(rows, at_most(strangers, np.arange(1, 24), 2, seed=1))
