@@ -1,0 +1,260 @@
+"""The library: everything found, derived and stated, in one SQLite file; all SQL is in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+from facecluster.library.connection import Connection
+from facecluster.library.groupings import Grouping, Groupings, Leader
+from facecluster.library.scanned import KnownFile, Scanned, Unembedded, unpack_vectors
+from facecluster.library.statements import Action, Fact, Kind, Statements
+from facecluster.records import Box, Group, Person
+
+__all__ = [
+    "Action",
+    "Fact",
+    "Grouping",
+    "Kind",
+    "KnownFile",
+    "Leader",
+    "Library",
+    "ListedFace",
+    "Model",
+    "Status",
+    "Unembedded",
+    "Unreadable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network that has embedded faces here; faces counts them."""
+
+    id: int
+    name: str
+    fingerprint: str
+    dimension: int
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFace:
+    """A face with where it is, its group and who it is, as far as is known.
+
+    person is what was stated of the face; else, when all stated faces of its group agree, that
+    person, unless the face was stated to be not them. path is the first of the photo's files.
+    """
+
+    face: int
+    photo: int
+    path: str
+    box: Box
+    score: float
+    group: int | None
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The library in figures; times are ISO 8601 in UTC.
+
+    photos counts different contents of files, faces those shown by `faces`; stated_faces are
+    those somebody is said to be in.
+    """
+
+    database: str
+    files: int
+    photos: int
+    faces: int
+    groups: int
+    grouped_faces: int
+    people: int
+    stated_faces: int
+    unreadable: tuple[Unreadable, ...]
+    models: tuple[Model, ...]
+    last_scan: str | None
+    last_grouping: Grouping | None
+
+
+class Library:
+    """One database file and the questions it answers; a context manager.
+
+    scanned takes what a scan finds, groupings the groups, statements what the user says.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.path = connection.path
+        self.scanned = Scanned(connection)
+        self.groupings = Groupings(connection)
+        self.statements = Statements(connection)
+
+    @classmethod
+    def open(cls, path: Path) -> Library:
+        """The library in this file, made (for its owner only) when there is none.
+
+        LibraryError when the file is damaged, locked, another program's or a newer facecluster's.
+        """
+        return cls(Connection(path))
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def models(self) -> list[Model]:
+        """The models that faces were embedded with, the newest first."""
+        rows = self._connection.rows(
+            "select id, name, fingerprint, dimension,"
+            " (select count(*) from embedding where model = model.id)"
+            " from model order by id desc"
+        )
+        return [Model(*row) for row in rows]
+
+    def embeddings(self, model: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Faces (N,), rising, and their unit rows (N, D) in this model's space.
+
+        Left out: faces that the user ignores and those whose photo has no file any more.
+        100,000 of 128 dimensions take about 0.2 s.
+        """
+        return self._vectors(model, "face not in (select face from hidden)")
+
+    def named_embeddings(
+        self, model: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Faces (N,) stated to be somebody, the person (N,) of each, unit rows (N, D).
+
+        Faces of deleted photos are among them: what the user said of them is still true.
+        """
+        faces, vectors = self._vectors(model, "face in (select face from truth where kind = 'is')")
+        person = {
+            fact.face: fact.person or 0 for fact in self.statements.truth() if fact.kind == "is"
+        }
+        people = np.array([person[face] for face in faces.tolist()], dtype=np.int64)
+        return faces, people, vectors
+
+    def photos_of(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The photo of each face, (N,)."""
+        photo = dict(self._connection.rows("select id, photo from face"))
+        return np.array([photo[face] for face in faces.tolist()], dtype=np.int64)
+
+    def faces(self, *, group: int | None = None, person: str | None = None) -> list[ListedFace]:
+        """The faces by number, of one group or person if asked; ignored ones are left out.
+
+        UsageError when there is no such group or person.
+        """
+        if group is not None:
+            self.require_group(group)
+        name = None if person is None else self.person_name(person)
+        leaders = self.groupings.leaders()
+        facts = self.statements.truth()
+        stated = {fact.face: fact.person for fact in facts if fact.kind == "is"}
+        denied = {(fact.face, fact.person) for fact in facts if fact.kind == "is-not"}
+        names = dict(self._connection.rows("select id, name from person"))
+        rows = self._connection.rows(
+            "select face.id, face.photo, (select min(path) from file where photo = face.photo),"
+            " x0, y0, x1, y1, score, number from face left join member on member.face = face.id"
+            " where face.id not in (select face from hidden)"
+            " and (? is null or number = ?) order by face.id",
+            (group, group),
+        )
+        faces = []
+        for face, photo, path, x0, y0, x1, y1, score, number in rows:
+            who = stated.get(face)
+            leader = leaders.get(number)
+            if who is None and leader and leader.agreed and (face, leader.person) not in denied:
+                who = leader.person
+            box = Box(x0, y0, x1, y1)
+            faces.append(ListedFace(face, photo, path, box, score, number, names.get(who)))
+        return [face for face in faces if name is None or face.person == name]
+
+    def groups(self) -> list[Group]:
+        """The groups of the newest grouping, those with most faces first."""
+        return self.groupings.list()
+
+    def people(self) -> list[Person]:
+        """Everybody that some face is stated to be, by name; counts are of what `faces` shows."""
+        shown: dict[str, list[int]] = {}
+        for face in self.faces():
+            if face.person is not None:
+                shown.setdefault(face.person, []).append(face.photo)
+        rows = self._connection.rows(
+            "select id, name from person"
+            " where id in (select person from truth where kind = 'is') order by key"
+        )
+        return [
+            Person(number, name, len(shown.get(name, ())), len(set(shown.get(name, ()))))
+            for number, name in rows
+        ]
+
+    def status(self) -> Status:
+        """Counts, unreadable files with their reasons, the models and when things were done."""
+        count = self._connection.rows(
+            "select (select count(*) from file), (select count(distinct photo) from file),"
+            " (select count(*) from face where id not in (select face from hidden)),"
+            " (select count(*) from truth where kind = 'is'), (select max(at) from scan)"
+        )[0]
+        groups = self.groups()
+        unreadable = self._connection.rows(
+            "select path, error from file where error is not null order by path"
+        )
+        return Status(
+            database=str(self.path),
+            files=count[0],
+            photos=count[1],
+            faces=count[2],
+            groups=len(groups),
+            grouped_faces=sum(group.faces for group in groups),
+            people=len(self.people()),
+            stated_faces=count[3],
+            unreadable=tuple(Unreadable(*row) for row in unreadable),
+            models=tuple(self.models()),
+            last_scan=count[4],
+            last_grouping=self.groupings.newest(),
+        )
+
+    def person_name(self, name: str) -> str:
+        """The name as it was first written; UsageError when nobody is called that."""
+        return self.statements.name_of(self.statements.person(name))
+
+    def require_group(self, number: int) -> list[int]:
+        """The faces of the group, rising; UsageError when there is no such group."""
+        members = self.groupings.members(number)
+        if not members:
+            raise UsageError(f"There is no group {number}: 'facecluster groups' lists them.")
+        return members
+
+    def _vectors(self, model: int, where: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        dimension = self._connection.rows("select dimension from model where id = ?", (model,))
+        if not dimension:
+            raise UsageError(f"There is no model {model} here: 'facecluster status' lists them.")
+        rows = self._connection.rows(
+            f"select face, vector from embedding where model = ? and {where} order by face",
+            (model,),
+        )
+        faces = np.array([face for face, _ in rows], dtype=np.int64)
+        return faces, unpack_vectors([vector for _, vector in rows], dimension[0][0])

@@ -1,0 +1,134 @@
+"""One SQLite connection: opened safely, errors as sentences, transactions all or nothing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from facecluster.errors import LibraryError
+from facecluster.library.schema import MIGRATIONS
+
+__all__ = ["Connection", "Row", "Value"]
+
+Value = str | int | float | bytes | None
+Row = tuple[Value, ...]
+
+# Long enough for another command's commit, short enough that a person still waits for the answer.
+_BUSY_MS = 10_000
+
+
+class Connection:
+    """A library's database; every error of SQLite becomes a LibraryError that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._translated():
+            _make_private(path)
+            self._sqlite = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._sqlite.close()
+                raise
+
+    def close(self) -> None:
+        """Give the file back; closing twice is harmless."""
+        self._sqlite.close()
+
+    # Values of a row are the types its STRICT columns declare; callers unpack them, so a precise
+    # type here would only make them cast.
+    def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        """All rows of a question."""
+        with self._translated():
+            return self._sqlite.execute(sql, parameters).fetchall()
+
+    def run(self, sql: str, parameters: Sequence[Value] = ()) -> int:
+        """Run one statement; the row id of an insert."""
+        with self._translated():
+            return self._sqlite.execute(sql, parameters).lastrowid or 0
+
+    def count(self, sql: str, parameters: Sequence[Value] = ()) -> int:
+        """Run one statement; how many rows it changed."""
+        with self._translated():
+            return self._sqlite.execute(sql, parameters).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Run one statement for each row of parameters."""
+        with self._translated():
+            self._sqlite.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What runs inside is written whole or not at all; inside another one it joins that one."""
+        if self._sqlite.in_transaction:
+            yield
+            return
+        # IMMEDIATE waits for another writer now; a lock asked for later can only fail.
+        self.run("begin immediate")
+        try:
+            yield
+            self.run("commit")
+        except BaseException:
+            self._sqlite.rollback()
+            raise
+
+    def _prepare(self) -> None:
+        self._sqlite.execute(f"pragma busy_timeout = {_BUSY_MS}")
+        tables = {name for (name,) in self.rows("select name from sqlite_master")}
+        database = Database(self._sqlite, execute_plugins=False)
+        applied = {migration.name for migration in MIGRATIONS.applied(database)}
+        if tables and not applied:
+            raise LibraryError(
+                f"{self.path} is another program's database: choose another file with --db."
+            )
+        if applied - _known_migrations():
+            raise LibraryError(
+                f"{self.path} was made by a newer facecluster: upgrade this one to open it."
+            )
+        self._sqlite.execute("pragma journal_mode = wal")
+        # In WAL mode NORMAL never damages the file; a power cut may lose the last commits.
+        self._sqlite.execute("pragma synchronous = normal")
+        self._sqlite.execute("pragma foreign_keys = on")
+        if MIGRATIONS.pending(database):
+            with self.transaction():
+                MIGRATIONS.apply(database)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise  # a mistake of this program, not of the file
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise LibraryError(_sentence(self.path, error)) from error
+
+
+def _known_migrations() -> set[str]:
+    """The names this program has; to an empty database all of them are pending."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        return {migration.name for migration in MIGRATIONS.pending(Database(empty))}
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, readable by its owner only; SQLite gives its side files the same rights."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _sentence(path: Path, error: Exception) -> str:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return f"{path} is in use by another program: wait for it to end, then try again."
+    if "not a database" in text or "malformed" in text:
+        return f"{path} is damaged or no database: restore it from a backup or choose another."
+    if "readonly" in text or isinstance(error, PermissionError):
+        return f"{path} may not be written: check the permissions of the file and its folder."
+    if "full" in text:
+        return f"{path} cannot grow: the disk is full."
+    return f"{path} cannot be opened or used as the library: {text}."

@@ -1,0 +1,129 @@
+"""The newest grouping: which face is in which numbered group."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.library.connection import Connection
+from facecluster.records import Group
+
+__all__ = ["Grouping", "Groupings", "Leader"]
+
+Setting = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How and when the faces were last grouped; settings is a JSON object."""
+
+    id: int
+    model: int
+    method: str
+    settings: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The person that most of a group's stated faces are; agreed: all of them."""
+
+    person: int
+    name: str
+    agreed: bool
+
+
+class Groupings:
+    """Groups of faces by number; a face in no group has no row."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def newest(self) -> Grouping | None:
+        """The last grouping made, with any model."""
+        rows = self._connection.rows(
+            "select id, model, method, settings, created_at from grouping order by id desc limit 1"
+        )
+        return Grouping(*rows[0]) if rows else None
+
+    def previous(self, faces: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+        """The group number each face has now, -1 for none, and the next number never used."""
+        number = dict(self._connection.rows("select face, number from member"))
+        rows = self._connection.rows("select coalesce(max(next_number), 1) from grouping")
+        now = np.array([number.get(face, -1) for face in faces.tolist()], dtype=np.int64)
+        return now, int(rows[0][0])
+
+    def save(
+        self,
+        *,
+        model: int,
+        method: str,
+        settings: Mapping[str, Setting],
+        faces: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        next_number: int,
+    ) -> None:
+        """Make this the grouping: numbers (N,) of faces (N,), -1 for none; all or nothing.
+
+        Earlier groupings are kept as one line of history each, without their members.
+        """
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        with self._connection.transaction():
+            grouping = self._connection.run(
+                "insert into grouping (model, method, settings, created_at, next_number)"
+                " values (?, ?, ?, ?, ?)",
+                (model, method, json.dumps(dict(settings)), now, int(next_number)),
+            )
+            self._connection.run("delete from member")
+            self._connection.run_many(
+                "insert into member (face, grouping, number) values (?, ?, ?)",
+                (
+                    (face, grouping, number)
+                    for face, number in zip(faces.tolist(), numbers.tolist(), strict=True)
+                    if number >= 0
+                ),
+            )
+
+    def members(self, number: int) -> list[int]:
+        """The faces in the group, rising; those ignored or deleted are left out."""
+        rows = self._connection.rows(
+            "select face from member where number = ? and face not in (select face from hidden)"
+            " order by face",
+            (number,),
+        )
+        return [face for (face,) in rows]
+
+    def list(self) -> list[Group]:
+        """The groups, those with most faces first, then by number."""
+        leaders = self.leaders()
+        rows = self._connection.rows(
+            "select number, count(*), count(distinct photo) from member"
+            " join face on face.id = member.face"
+            " where face.id not in (select face from hidden)"
+            " group by number order by count(*) desc, number"
+        )
+        return [
+            Group(number, faces, photos, leaders[number].name if number in leaders else None)
+            for number, faces, photos in rows
+        ]
+
+    def leaders(self) -> dict[int, Leader]:
+        """By group number, who most of its stated faces are; the one named first wins a tie."""
+        votes: dict[int, Counter[tuple[int, str]]] = {}
+        for number, person, name, faces in self._connection.rows(
+            "select number, person.id, name, count(*) from member"
+            " join truth on truth.face = member.face and kind = 'is'"
+            " join person on person.id = truth.person group by number, person.id order by person.id"
+        ):
+            votes.setdefault(number, Counter())[person, name] = faces
+        leaders = {}
+        for number, count in votes.items():
+            (person, name), _ = count.most_common(1)[0]
+            leaders[number] = Leader(person, name, agreed=len(count) == 1)
+        return leaders

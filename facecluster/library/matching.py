@@ -1,0 +1,62 @@
+"""Which face is which after a photo was looked at again, or after its file was edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.records import Box
+
+__all__ = ["SAME_FACE_IOU", "SeenFace", "match_faces", "same_faces"]
+
+SAME_FACE_IOU = 0.5
+
+# An edit (crop, light, compression) moves a face far less; two people are about 2 apart. Keeps a
+# name from passing to a stranger who sits at the same place of another picture of the same name.
+_SAME_FACE_DISTANCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFace:
+    """A face with its box as shares of the photo's sides and its vector in each model."""
+
+    face: int
+    box: Box
+    vectors: Mapping[int, NDArray[np.float32]]
+
+
+def match_faces(old: Sequence[Box], new: Sequence[Box]) -> list[tuple[int, int]]:
+    """Pairs (place in old, place in new) of boxes that overlap with IoU >= 0.5, best first.
+
+    Each box is in one pair at most. Costs one comparison for each pair of boxes.
+    """
+    overlaps = [
+        (-before.iou(after), i, j) for i, before in enumerate(old) for j, after in enumerate(new)
+    ]
+    pairs: list[tuple[int, int]] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for overlap, i, j in sorted(overlaps):
+        if -overlap < SAME_FACE_IOU:
+            break
+        if i not in taken[0] and j not in taken[1]:
+            pairs.append((i, j))
+            taken[0].add(i)
+            taken[1].add(j)
+    return pairs
+
+
+def same_faces(old: Sequence[SeenFace], new: Sequence[SeenFace]) -> list[tuple[int, int]]:
+    """Pairs (old face, new face) at the same place of both pictures that also look alike."""
+    places = match_faces([face.box for face in old], [face.box for face in new])
+    return [(old[i].face, new[j].face) for i, j in places if _look_alike(old[i], new[j])]
+
+
+def _look_alike(one: SeenFace, other: SeenFace) -> bool:
+    """No model that has seen both puts them far apart."""
+    return all(
+        float(np.sum((one.vectors[model] - other.vectors[model]) ** 2)) <= _SAME_FACE_DISTANCE
+        for model in one.vectors.keys() & other.vectors.keys()
+    )

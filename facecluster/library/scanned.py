@@ -1,0 +1,340 @@
+"""Rows that a scan writes: files, photos, faces, models and embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.library.connection import Connection, Value
+from facecluster.library.matching import SeenFace, match_faces, same_faces
+from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
+
+__all__ = ["KnownFile", "Scanned", "Unembedded", "pack_vectors", "unpack_vectors"]
+
+# Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
+# what a threshold is read to, and halves both the file and the time to load it.
+_VECTOR = np.dtype("<f2")
+_LANDMARKS = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the library holds of a file: its stamp, and of its last readable content the hash and
+    the detector that looked at it (None when it could never be read)."""
+
+    stamp: FileStamp
+    sha256: str | None
+    detector: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unembedded:
+    """Faces of one photo that a model has not seen, by number, and a file to see them in."""
+
+    file: FileStamp
+    photo: Photo
+    faces: dict[int, Face]
+
+
+class Scanned:
+    """What is known of files and what is in their photos."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
+        """The files at or below the roots (absolute paths), by path."""
+        where, parameters = _below(roots)
+        rows = self._connection.rows(
+            "select path, size, mtime_ns, sha256, detector, error"
+            f" from file left join photo on photo.id = file.photo where {where}",
+            parameters,
+        )
+        return {
+            path: KnownFile(FileStamp(path, size, mtime_ns), sha256, detector, error)
+            for path, size, mtime_ns, sha256, detector, error in rows
+        }
+
+    def known_photo(self, sha256: str, detector: str) -> tuple[Photo, tuple[Face, ...]] | None:
+        """The photo with this content and its faces, if this detector has looked at it."""
+        rows = self._connection.rows(
+            "select id, sha256, width, height, orientation, taken_at from photo"
+            " where sha256 = ? and detector = ?",
+            (sha256, detector),
+        )
+        if not rows:
+            return None
+        return Photo(*rows[0][1:]), tuple(_faces_of(self._connection, rows[0][0]).values())
+
+    def register_model(self, *, fingerprint: str, name: str, dimension: int) -> int:
+        """The id of the model with these weights, new or known."""
+        return int(
+            self._connection.rows(
+                "insert into model (fingerprint, name, dimension) values (?, ?, ?)"
+                " on conflict (fingerprint) do update set name = excluded.name returning id",
+                (fingerprint, name, dimension),
+            )[0][0]
+        )
+
+    def add(self, analyses: Sequence[Analysis], *, detector: str, model: int) -> None:
+        """Write what a scan learnt of some files, all or nothing.
+
+        An analysis with a photo but no embeddings says only that the file has that known content.
+        An error is kept beside the file's last readable content. Faces found again (IoU >= 0.5)
+        keep their ids; faces with statements are never dropped; when a file's content changed,
+        statements follow their faces into the new content.
+        """
+        with self._connection.transaction():
+            for analysis in analyses:
+                if analysis.photo is None:
+                    self._put_file(analysis.file, None, analysis.error)
+                else:
+                    self._add_readable(analysis, analysis.photo, detector, model)
+
+    def add_embeddings(
+        self, model: int, faces: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> None:
+        """Keep row i of vectors, (N, D), for faces[i]; replaces what this model said before."""
+        with self._connection.transaction():
+            self._connection.run_many(
+                "insert into embedding (model, face, vector) values (?, ?, ?)"
+                " on conflict (model, face) do update set vector = excluded.vector",
+                (
+                    (model, face, vector)
+                    for face, vector in zip(faces.tolist(), pack_vectors(vectors), strict=True)
+                ),
+            )
+
+    def unembedded(self, model: int, roots: Sequence[str]) -> list[Unembedded]:
+        """Photos below the roots with faces that this model has not seen, one file for each."""
+        where, parameters = _below(roots)
+        rows = self._connection.rows(
+            "select min(path), file.size, mtime_ns, photo.id, sha256, width, height, orientation,"
+            " taken_at from file join photo on photo.id = file.photo"
+            f" where ({where}) and error is null and exists (select 1 from face"
+            " where face.photo = photo.id and not exists"
+            " (select 1 from embedding where model = ? and embedding.face = face.id))"
+            " group by photo.id order by 1",
+            (*parameters, model),
+        )
+        found = []
+        for path, size, mtime_ns, number, *photo in rows:
+            seen = self._connection.rows(
+                "select face from embedding where model = ?"
+                " and face in (select id from face where photo = ?)",
+                (model, number),
+            )
+            faces = _faces_of(self._connection, number)
+            for (face,) in seen:
+                del faces[face]
+            found.append(Unembedded(FileStamp(path, size, mtime_ns), Photo(*photo), faces))
+        return found
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Forget deleted files; then photos without one, unless something was said of a face."""
+        with self._connection.transaction():
+            self._connection.run_many("delete from file where path = ?", ((p,) for p in paths))
+            # Statements hold on to their faces, so a photo with one stays, whole: should its
+            # file come back, everything is there again for one hash.
+            self._drop_orphans()
+
+    def finish(self) -> None:
+        """Note that a scan has ended now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._connection.run("insert into scan (at) values (?)", (now,))
+
+    def _add_readable(self, analysis: Analysis, photo: Photo, detector: str, model: int) -> None:
+        before = self._connection.rows(
+            "select photo from file where path = ? and photo is not null", (analysis.file.path,)
+        )
+        known = self._connection.rows("select id from photo where sha256 = ?", (photo.sha256,))
+        if analysis.embeddings is not None:
+            number = self._put_photo(photo, detector)
+            self._put_faces(number, analysis.faces, analysis.embeddings, model)
+        elif known:
+            number = known[0][0]
+        else:
+            raise ValueError(f"content {photo.sha256} is not known: its faces are needed")
+        self._put_file(analysis.file, number, None)
+        if before and before[0][0] != number:
+            self._follow(before[0][0], number, was_known=bool(known))
+
+    def _put_file(self, file: FileStamp, photo: int | None, error: str | None) -> None:
+        self._connection.run(
+            "insert into file (path, photo, size, mtime_ns, error) values (?, ?, ?, ?, ?)"
+            " on conflict (path) do update set photo = coalesce(excluded.photo, photo),"
+            " size = excluded.size, mtime_ns = excluded.mtime_ns, error = excluded.error",
+            (file.path, photo, file.size, file.mtime_ns, error),
+        )
+
+    def _put_photo(self, photo: Photo, detector: str) -> int:
+        return int(
+            self._connection.rows(
+                "insert into photo (sha256, width, height, orientation, taken_at, detector)"
+                " values (?, ?, ?, ?, ?, ?) on conflict (sha256) do update set"
+                " width = excluded.width, height = excluded.height,"
+                " orientation = excluded.orientation, taken_at = excluded.taken_at,"
+                " detector = excluded.detector returning id",
+                (
+                    photo.sha256,
+                    photo.width,
+                    photo.height,
+                    photo.orientation,
+                    photo.taken_at,
+                    detector,
+                ),
+            )[0][0]
+        )
+
+    def _put_faces(
+        self, photo: int, faces: Sequence[Face], vectors: NDArray[np.float32], model: int
+    ) -> None:
+        """Make these the photo's faces; those found again keep their ids."""
+        old = _faces_of(self._connection, photo)
+        again = match_faces([face.box for face in old.values()], [face.box for face in faces])
+        old_ids = list(old)
+        ids = {new: old_ids[place] for place, new in again}
+        kept = set(ids.values())
+        for number in old_ids:
+            if number in kept:
+                # Vectors of other models were made from the old landmarks.
+                self._connection.run("delete from embedding where face = ?", (number,))
+            else:
+                self._connection.run(
+                    "delete from face where id = ?"
+                    " and not exists (select 1 from statement where statement.face = face.id)",
+                    (number,),
+                )
+        for row, face in enumerate(faces):
+            ids[row] = self._put_face(photo, face, ids.get(row))
+        order = np.array([ids[row] for row in range(len(faces))], dtype=np.int64)
+        self.add_embeddings(model, order, vectors)
+
+    def _put_face(self, photo: int, face: Face, number: int | None) -> int:
+        landmarks = np.asarray(face.landmarks, dtype=_LANDMARKS).tobytes()
+        box, quality = face.box, face.quality
+        values: tuple[Value, ...] = (
+            *(float(edge) for edge in (box.x0, box.y0, box.x1, box.y1)),
+            landmarks,
+            *(float(x) for x in (face.score, quality.size, quality.sharpness, quality.yaw)),
+        )
+        columns = "(x0, y0, x1, y1, landmarks, score, size, sharpness, yaw)"
+        if number is not None:
+            self._connection.run(
+                f"update face set {columns} = (?, ?, ?, ?, ?, ?, ?, ?, ?) where id = ?",
+                (*values, number),
+            )
+            return number
+        return self._connection.run(
+            f"insert into face (photo, {columns[1:]} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (photo, *values),
+        )
+
+    def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
+        """Let the statements about a file's old content follow its faces into the new content.
+
+        They move; or, when another file still has the old content, are said of the new one too.
+        Content that was known before has a history of its own, which nothing is added to but
+        what would otherwise be left without a file.
+        """
+        left = self._connection.rows("select 1 from file where photo = ?", (old_photo,))
+        if left and was_known:
+            return
+        old, new = (self._seen_faces(photo) for photo in (old_photo, new_photo))
+        for one, other in same_faces(old, new):
+            if self._connection.rows("select 1 from statement where face = ?", (other,)):
+                continue
+            if left:
+                self._connection.run(
+                    "insert into statement (action, face, kind, person, revoked_by)"
+                    " select action, ?, kind, person, revoked_by from statement"
+                    " where face = ? order by id",
+                    (other, one),
+                )
+                continue
+            self._connection.run("update statement set face = ? where face = ?", (other, one))
+            self._connection.run(
+                "update or ignore member set face = ? where face = ?", (other, one)
+            )
+        self._drop_orphans("photo.id = ?", (old_photo,))
+
+    def _seen_faces(self, photo: int) -> list[SeenFace]:
+        width, height = self._connection.rows(
+            "select width, height from photo where id = ?", (photo,)
+        )[0]
+        vectors: dict[int, dict[int, NDArray[np.float32]]] = {}
+        for face, model, vector, dimension in self._connection.rows(
+            "select face, model, vector, dimension from face"
+            " join embedding on embedding.face = face.id join model on model.id = model"
+            " where photo = ?",
+            (photo,),
+        ):
+            vectors.setdefault(face, {})[model] = unpack_vectors([vector], dimension)[0]
+        return [
+            SeenFace(number, _share(face.box, width, height), vectors.get(number, {}))
+            for number, face in _faces_of(self._connection, photo).items()
+        ]
+
+    def _drop_orphans(self, where: str = "true", parameters: Sequence[Value] = ()) -> None:
+        """Delete photos that no file has, unless the user said something of one of their faces."""
+        self._connection.run(
+            f"delete from photo where {where}"
+            " and not exists (select 1 from file where file.photo = photo.id)"
+            " and not exists (select 1 from face join statement on statement.face = face.id"
+            " where face.photo = photo.id)",
+            parameters,
+        )
+
+
+def pack_vectors(vectors: NDArray[np.float32]) -> list[bytes]:
+    """Each unit row as the bytes that are stored."""
+    return [row.tobytes() for row in vectors.astype(_VECTOR)]
+
+
+def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32]:
+    """Unit rows, (N, D), of stored bytes; 100,000 of 128 take about 50 ms."""
+    halves = np.frombuffer(b"".join(blobs), dtype=_VECTOR).reshape(len(blobs), dimension)
+    rows = halves.astype(np.float32)
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    rows /= np.where(length > 0, length, np.float32(1))
+    return rows
+
+
+def _below(roots: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The condition on `path` for files at or below the roots."""
+    parameters: list[str] = []
+    for root in roots:
+        folder = root.rstrip(os.sep) + os.sep
+        # Paths below sort between "folder/" and "folder0", the next character after the slash.
+        parameters += (root, folder, folder[:-1] + chr(ord(os.sep) + 1))
+    return " or ".join(["path = ? or (path >= ? and path < ?)"] * len(roots)) or "false", tuple(
+        parameters
+    )
+
+
+def _share(box: Box, width: int, height: int) -> Box:
+    return Box(box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height)
+
+
+def _points(landmarks: bytes) -> NDArray[np.float64]:
+    return np.frombuffer(landmarks, dtype=_LANDMARKS).reshape(5, 2).astype(np.float64)
+
+
+def _faces_of(connection: Connection, photo: int) -> dict[int, Face]:
+    rows = connection.rows(
+        "select id, x0, y0, x1, y1, landmarks, score, size, sharpness, yaw"
+        " from face where photo = ? order by id",
+        (photo,),
+    )
+    faces = {}
+    for number, x0, y0, x1, y1, landmarks, score, size, sharpness, yaw in rows:
+        a, b, c, d, e = ((float(x), float(y)) for x, y in _points(landmarks))
+        quality = Quality(size, sharpness, yaw)
+        faces[number] = Face(Box(x0, y0, x1, y1), (a, b, c, d, e), score, quality)
+    return faces

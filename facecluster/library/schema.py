@@ -1,0 +1,130 @@
+"""The tables: what was found, what was derived from it, and what the user stated.
+
+Found and derived rows can be made again. Stated ones (person, action, statement) cannot: no row
+that one of them points to can be deleted, which SQLite's foreign keys enforce.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+__all__ = ["MIGRATIONS"]
+
+MIGRATIONS = Migrations("facecluster")
+
+# photo: the last content of the file that could be read; error: why the present one cannot.
+_FOUND = """
+create table scan (id integer primary key, at text not null) strict;
+create table file (
+    path text primary key,
+    photo integer references photo,
+    size integer not null,
+    mtime_ns integer not null,
+    error text,
+    check (photo is not null or error is not null)
+) strict;
+create index file_photo on file (photo);
+"""
+
+# A face's number is never given to another face (autoincrement): the user may have written it down.
+# landmarks: ten float32, vector: one float16 a dimension, both little-endian.
+_DERIVED = """
+create table photo (
+    id integer primary key,
+    sha256 text not null unique,
+    width integer not null,
+    height integer not null,
+    orientation integer not null,
+    taken_at text,
+    detector text not null
+) strict;
+create table face (
+    id integer primary key autoincrement,
+    photo integer not null references photo on delete cascade,
+    x0 real not null, y0 real not null, x1 real not null, y1 real not null,
+    landmarks blob not null check (length(landmarks) = 40),
+    score real not null,
+    size real not null,
+    sharpness real not null,
+    yaw real not null
+) strict;
+create index face_photo on face (photo);
+create table model (
+    id integer primary key,
+    fingerprint text not null unique,
+    name text not null,
+    dimension integer not null
+) strict;
+create table embedding (
+    model integer not null references model,
+    face integer not null references face on delete cascade,
+    vector blob not null,
+    primary key (model, face)
+) strict, without rowid;
+create index embedding_face on embedding (face);
+create table grouping (
+    id integer primary key,
+    model integer not null references model,
+    method text not null,
+    settings text not null,
+    created_at text not null,
+    next_number integer not null
+) strict;
+create table member (
+    face integer primary key references face on delete cascade,
+    grouping integer not null references grouping,
+    number integer not null
+) strict;
+create index member_number on member (number);
+"""
+
+_STATED = """
+create table person (
+    id integer primary key,
+    name text not null,
+    key text not null unique
+) strict;
+create table action (
+    id integer primary key autoincrement,
+    at text not null,
+    command text not null,
+    undoes integer references action
+) strict;
+create table statement (
+    id integer primary key autoincrement,
+    action integer not null references action,
+    face integer not null references face,
+    kind text not null check (kind in ('is', 'is-not', 'ignore', 'not-a-face')),
+    person integer references person,
+    revoked_by integer references action,
+    check ((person is not null) = (kind in ('is', 'is-not')))
+) strict;
+create index statement_face on statement (face);
+create index statement_action on statement (action);
+"""
+
+# About one face the newest word counts: `is`, `ignore` and `not-a-face` replace one another,
+# `is-not` somebody takes back an older `is` of the same person, and the other way round.
+_TRUTH = """
+create view truth as
+    select s.face, s.kind, s.person from statement s
+    where s.revoked_by is null and not exists (
+        select 1 from statement t
+        where t.face = s.face and t.id > s.id and t.revoked_by is null
+        and (t.person = s.person or (s.kind <> 'is-not' and t.kind <> 'is-not'))
+    );
+create view hidden as
+    select face from truth where kind in ('ignore', 'not-a-face')
+    union all
+    select face.id from photo join face on face.photo = photo.id
+    where not exists (select 1 from file where file.photo = photo.id);
+"""
+
+
+@MIGRATIONS()
+def first_tables(database: Database) -> None:
+    """Everything of version 0.1."""
+    for script in (_FOUND, _DERIVED, _STATED, _TRUTH):
+        for statement in script.split(";\n"):
+            if statement.strip():
+                database.execute(statement)

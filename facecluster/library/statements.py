@@ -1,0 +1,197 @@
+"""What the user said: appended, never deleted; undoing is one more thing said."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+from facecluster.errors import UsageError
+from facecluster.library.connection import Connection
+
+__all__ = ["Action", "Fact", "Kind", "Statements", "clean_name", "name_key"]
+
+Kind = Literal["is", "is-not", "ignore", "not-a-face"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is held true of a face; person is None for `ignore` and `not-a-face`."""
+
+    face: int
+    kind: Kind
+    person: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of the log: a command of the user's, and of how many faces it said something.
+
+    at is ISO 8601 in UTC; undone says that an undo in force has taken it back.
+    """
+
+    id: int
+    at: str
+    command: str
+    faces: int
+    undone: bool
+
+
+class Statements:
+    """The user's words about faces, and what follows from them now."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def say(self, facts: Sequence[Fact], *, command: str) -> int:
+        """Append one action that states these facts, all or nothing; the action's number."""
+        if not facts:
+            raise ValueError("an action must state something")
+        with self._connection.transaction():
+            action = self._append(command, None)
+            self._connection.run_many(
+                "insert into statement (action, face, kind, person) values (?, ?, ?, ?)",
+                ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
+            )
+        return action
+
+    def truth(self, faces: Iterable[int] | None = None) -> list[Fact]:
+        """What holds now, by face: at most one of `is`, `ignore`, `not-a-face`, and any `is-not`.
+
+        The newest word about a face counts. With faces given, only of these.
+        """
+        where, parameters = "true", tuple[str, ...]()
+        if faces is not None:
+            where = "face in (select value from json_each(?))"
+            parameters = (json.dumps([int(face) for face in faces]),)
+        rows = self._connection.rows(
+            f"select face, kind, person from truth where {where} order by face, kind, person",
+            parameters,
+        )
+        return [Fact(*row) for row in rows]
+
+    def person(self, name: str, *, create: bool = False) -> int:
+        """The id of the person of this name; UsageError when there is none and create is not set.
+
+        Names are compared without regard to case, outer blanks and the way accents are encoded.
+        """
+        name = clean_name(name)
+        rows = self._connection.rows("select id from person where key = ?", (name_key(name),))
+        if rows:
+            return int(rows[0][0])
+        if not create:
+            raise UsageError(f"Nobody is named {name}: 'facecluster people' lists the names.")
+        return self._connection.run(
+            "insert into person (name, key) values (?, ?)", (name, name_key(name))
+        )
+
+    def name_of(self, person: int) -> str:
+        """The name as it was first written."""
+        return str(self._connection.rows("select name from person where id = ?", (person,))[0][0])
+
+    def require_faces(self, faces: Iterable[int]) -> None:
+        """UsageError unless each of these faces exists."""
+        for face in faces:
+            if not self._connection.rows("select 1 from face where id = ?", (int(face),)):
+                raise UsageError(f"There is no face {face}: 'facecluster faces' lists them.")
+
+    def undo(self, action: int | None = None, *, command: str) -> Action:
+        """Take back an action, by default the newest in force that is not itself an undo.
+
+        Taking back an undo does its action again. Returns the action taken back. Undoing the
+        newest action gives exactly the truth before it. UsageError when there is none, or when
+        the one named is unknown or already undone.
+        """
+        with self._connection.transaction():
+            undone = self._undone()
+            if action is None:
+                rows = self._connection.rows(
+                    "select id from action where undoes is null order by id desc"
+                )
+                action = next((number for (number,) in rows if number not in undone), None)
+                if action is None:
+                    raise UsageError("There is nothing to undo.")
+            elif action in undone:
+                raise UsageError(f"Action {action} is undone already: undo {undone[action]}.")
+            return self._take_back(action, command)
+
+    def redo(self, *, command: str) -> Action:
+        """Do again what the last undo took back, if nothing was said since; the undo's action."""
+        with self._connection.transaction():
+            undone = self._undone()
+            rows = self._connection.rows(
+                "select undo.id, undo.undoes from action undo"
+                " join action target on target.id = undo.undoes and target.undoes is null"
+                " where undo.id > coalesce("
+                "(select max(id) from action where undoes is null), 0) order by undo.id desc"
+            )
+            undos = [number for number, _ in rows if number not in undone]
+            if not undos:
+                raise UsageError("There is nothing to redo: only what was just undone can be.")
+            return self._take_back(undos[0], command)
+
+    def log(self, limit: int | None = None) -> list[Action]:
+        """The newest actions first; all of them without a limit."""
+        undone = self._undone()
+        rows = self._connection.rows(
+            "select id, at, command,"
+            " (select count(distinct face) from statement"
+            " where statement.action = coalesce(action.undoes, action.id))"
+            " from action order by id desc limit ?",
+            (-1 if limit is None else limit,),
+        )
+        return [
+            Action(number, at, said, faces, undone=number in undone)
+            for number, at, said, faces in rows
+        ]
+
+    def _append(self, command: str, undoes: int | None) -> int:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return self._connection.run(
+            "insert into action (at, command, undoes) values (?, ?, ?)", (now, command, undoes)
+        )
+
+    def _undone(self) -> dict[int, int]:
+        """Each action that is taken back now, with the undo that did it."""
+        undone: dict[int, int] = {}
+        # An undo takes back an older action, so from the newest down each one's own state is known.
+        for undo, target in self._connection.rows(
+            "select id, undoes from action where undoes is not null order by id desc"
+        ):
+            if undo not in undone:
+                undone[target] = undo
+        return undone
+
+    def _take_back(self, action: int, command: str) -> Action:
+        found = [entry for entry in self.log() if entry.id == action]
+        if not found:
+            raise UsageError(f"There is no action {action}: 'facecluster log' lists them.")
+        self._append(command, action)
+        undone = self._undone()
+        said = action
+        while target := self._undoes(said):
+            said = target
+        self._connection.run(
+            "update statement set revoked_by = ? where action = ?", (undone.get(said), said)
+        )
+        return found[0]
+
+    def _undoes(self, action: int) -> int | None:
+        rows = self._connection.rows("select undoes from action where id = ?", (action,))
+        return None if rows[0][0] is None else int(rows[0][0])
+
+
+def clean_name(name: str) -> str:
+    """The name as it is kept: composed letters (NFC), single blanks; UsageError for none."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not name or not all(letter.isprintable() for letter in name):
+        raise UsageError("A name needs at least one letter and no control characters.")
+    return name
+
+
+def name_key(name: str) -> str:
+    """Equal for names that mean one person."""
+    return unicodedata.normalize("NFC", clean_name(name).casefold())

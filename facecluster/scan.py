@@ -1,0 +1,376 @@
+"""From folders to faces: what is new or changed is read, detected, aligned, embedded and kept.
+
+Killed at any moment, a scan loses at most the photos of one batch, about two seconds of work; the
+next one goes on from there. A scan of unchanged folders opens no photo.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster import images, quality
+from facecluster.align import crop
+from facecluster.engines import Engine, threads
+from facecluster.errors import MissingRoot, UnreadableImage
+from facecluster.images import LONGEST, Picture
+from facecluster.library import KnownFile, Library, Unembedded
+from facecluster.records import Analysis, Face, FileStamp, Photo
+
+if TYPE_CHECKING:
+    from facecluster.detect import Detection, Detector
+    from facecluster.embed import Embedder
+
+__all__ = ["Analyzer", "Found", "Scan", "Summary", "scan"]
+
+# Pictures that the networks see together. More gains little and holds more of them in memory.
+_BATCH = 8
+# Files without work for the networks (moved, unreadable) that are written together.
+_FILES = 256
+_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The faces of one picture and their unit rows (N, D); row i is face i."""
+
+    faces: tuple[Face, ...]
+    embeddings: NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Summary:
+    """A scan in figures, of files; faces counts those found in analysed photos.
+
+    linked files have content known from another file; embedded_again photos keep their faces and
+    get vectors of another model; removed files are no longer there.
+    """
+
+    found: int = 0
+    unchanged: int = 0
+    analysed: int = 0
+    linked: int = 0
+    embedded_again: int = 0
+    removed: int = 0
+    unreadable: int = 0
+    faces: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A file on its way: hashed, then either recognised as known content, or read."""
+
+    file: FileStamp
+    sha256: str | None = None
+    linked: bool = False
+    picture: Picture | None = None
+    error: str | None = None
+
+
+class Analyzer:
+    """Detector, alignment and network as one step from pictures to faces with embeddings.
+
+    detector is the name under which results are kept: it changes when other faces may be found.
+    """
+
+    def __init__(self, detector: Detector, embedder: Embedder, *, longest: int = LONGEST) -> None:
+        self._detector = detector
+        self._longest = longest
+        self.embedder = embedder
+        self.detector = f"{detector.name} {longest}px"
+
+    def read(self, path: Path) -> Picture:
+        """The picture at the size that the detector is given; raises UnreadableImage."""
+        return images.read(path, longest=self._longest)
+
+    def analyze(self, pictures: Sequence[Picture]) -> list[Found]:
+        """The faces of each picture; both networks see those of all pictures together."""
+        detected = self._detector.detect(pictures)
+        aligned = [
+            [self._align(picture, detection) for detection in detections]
+            for picture, detections in zip(pictures, detected, strict=True)
+        ]
+        faces = [tuple(face for face, _ in pairs) for pairs in aligned]
+        rows = self._embed([pixels for pairs in aligned for _, pixels in pairs])
+        return [
+            Found(mine, part)
+            for mine, part in zip(faces, _split(rows, [len(f) for f in faces]), strict=True)
+        ]
+
+    def embed(
+        self, pictures: Sequence[Picture], faces: Sequence[Sequence[Face]]
+    ) -> list[NDArray[np.float32]]:
+        """Unit rows (N, D) for the N known faces of each picture."""
+        crops = [
+            self._crop(picture, face.landmarks)
+            for picture, mine in zip(pictures, faces, strict=True)
+            for face in mine
+        ]
+        return _split(self._embed(crops), [len(mine) for mine in faces])
+
+    def _align(self, picture: Picture, found: Detection) -> tuple[Face, NDArray[np.uint8]]:
+        pixels = self._crop(picture, found.landmarks)
+        measured = quality.measure(np.asarray(found.landmarks), pixels)
+        return Face(found.box, found.landmarks, found.score, measured), pixels
+
+    def _crop(
+        self, picture: Picture, landmarks: Sequence[tuple[float, float]]
+    ) -> NDArray[np.uint8]:
+        points = np.asarray(landmarks, dtype=np.float64) / picture.scale
+        return crop(picture.pixels, points, self.embedder.crop_size)
+
+    def _embed(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if not crops:
+            return np.empty((0, self.embedder.dimension), dtype=np.float32)
+        return self.embedder.embed(np.stack(crops))
+
+
+def scan(
+    library: Library,
+    roots: Iterable[Path],
+    analyzer: Analyzer,
+    *,
+    engine: Engine | None = None,
+    allow_empty: bool = False,
+) -> Scan:
+    """A scan of these folders (or files), ready to be iterated; nothing is written before that.
+
+    engine reads and hashes files, by default in a few threads. MissingRoot when a root is not
+    there, or when none of the files known below it is left, unless allow_empty.
+    """
+    return Scan(library, roots, analyzer, engine or threads(), allow_empty=allow_empty)
+
+
+class Scan:
+    """The work to be done to bring the library up to date; iterating does it.
+
+    Yields one Analysis for each file looked at, after it was committed. total says how many that
+    will be, summary what has been done so far.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        roots: Iterable[Path],
+        analyzer: Analyzer,
+        engine: Engine,
+        *,
+        allow_empty: bool,
+    ) -> None:
+        self._library, self._analyzer, self._engine = library, analyzer, engine
+        self._roots = [os.path.abspath(root) for root in roots]
+        found = list(images.find_images(Path(root) for root in self._roots))
+        known = library.scanned.known_files(self._roots)
+        if not allow_empty:
+            _check_plugged_in(self._roots, found, known)
+        self._looks = [
+            look for look in (_look(file, known, analyzer.detector) for file in found) if look
+        ]
+        self._missing = known.keys() - {file.path for file in found}
+        embedder = analyzer.embedder
+        self._model = library.scanned.register_model(
+            fingerprint=embedder.fingerprint, name=embedder.name, dimension=embedder.dimension
+        )
+        looked_at = {look.file.path for look in self._looks}
+        again = [
+            work
+            for work in library.scanned.unembedded(self._model, self._roots)
+            if work.file.path not in looked_at
+        ]
+        self.total = len(self._looks) + len(again)
+        self.summary = Summary(found=len(found), unchanged=len(found) - self.total)
+
+    def __iter__(self) -> Iterator[Analysis]:
+        yield from self._analyze()
+        gone = _gone(self._missing)
+        self._library.scanned.remove(gone)
+        self.summary.removed = len(gone)
+        yield from self._embed_again()
+        self._library.scanned.finish()
+
+    def _analyze(self) -> Iterator[Analysis]:
+        """Hash ahead, recognise known content, read ahead, and let the networks see the rest."""
+        with (
+            closing(self._engine(_hash, self._looks)) as hashed,
+            closing(self._recognise(hashed)) as recognised,
+            closing(self._engine(self._read, recognised)) as looks,
+            closing(_batches(looks)) as batches,
+        ):
+            for batch in batches:
+                fresh = [look for look in batch if not look.linked]
+                yield from self._commit(fresh)
+                for look in batch:
+                    if look.linked:
+                        yield from self._link(look)
+
+    def _recognise(self, hashed: Iterable[_Look]) -> Generator[_Look, None, None]:
+        """Mark the files whose content is known, or comes earlier in this scan."""
+        coming: set[str] = set()
+        for look in hashed:
+            if look.sha256 is None:
+                yield look
+            elif look.sha256 in coming or self._known(look.sha256):
+                yield replace(look, linked=True)
+            else:
+                coming.add(look.sha256)
+                yield look
+
+    def _read(self, look: _Look) -> _Look:
+        if look.linked or look.error:
+            return look
+        try:
+            return replace(look, picture=self._analyzer.read(Path(look.file.path)))
+        except UnreadableImage as error:
+            return replace(look, error=str(error))
+
+    def _commit(self, looks: Sequence[_Look]) -> Iterator[Analysis]:
+        pictures = [look.picture for look in looks if look.picture]
+        found = iter(self._analyzer.analyze(pictures) if pictures else ())
+        analyses = [_analysis(look, next(found) if look.picture else None) for look in looks]
+        self._add(analyses)
+        for analysis in analyses:
+            self.summary.unreadable += analysis.photo is None
+            self.summary.analysed += analysis.photo is not None
+            self.summary.faces += len(analysis.faces)
+            yield analysis
+
+    def _link(self, look: _Look) -> Iterator[Analysis]:
+        known = self._known(look.sha256 or "")
+        if known is None:  # the file it is a copy of could not be read
+            yield from self._commit([self._read(replace(look, linked=False))])
+            return
+        analysis = Analysis(look.file, *known, embeddings=None)
+        self._add([analysis])
+        self.summary.linked += 1
+        yield analysis
+
+    def _embed_again(self) -> Iterator[Analysis]:
+        """Faces that this model has not seen: found by the same detector, before."""
+        work = self._library.scanned.unembedded(self._model, self._roots)
+        with closing(self._engine(self._read, (_Look(one.file) for one in work))) as looks:
+            batch: list[tuple[Unembedded, _Look]] = []
+            for one, look in zip(work, looks, strict=True):
+                batch.append((one, look))
+                if len(batch) == _BATCH:
+                    yield from self._commit_again(batch)
+                    batch = []
+            yield from self._commit_again(batch)
+
+    def _commit_again(self, batch: Sequence[tuple[Unembedded, _Look]]) -> Iterator[Analysis]:
+        ready = [(one, look.picture) for one, look in batch if look.picture]
+        faces = [tuple(one.faces.values()) for one, _ in ready]
+        parts = self._analyzer.embed([picture for _, picture in ready], faces)
+        if ready:
+            ids = np.array([face for one, _ in ready for face in one.faces], dtype=np.int64)
+            self._library.scanned.add_embeddings(self._model, ids, np.concatenate(parts))
+        for (one, _), mine, part in zip(ready, faces, parts, strict=True):
+            self.summary.embedded_again += 1
+            yield Analysis(one.file, one.photo, mine, part)
+        yield from self._commit([look for _, look in batch if look.error])
+
+    def _known(self, sha256: str) -> tuple[Photo, tuple[Face, ...]] | None:
+        return self._library.scanned.known_photo(sha256, self._analyzer.detector)
+
+    def _add(self, analyses: Sequence[Analysis]) -> None:
+        self._library.scanned.add(analyses, detector=self._analyzer.detector, model=self._model)
+
+
+def _look(file: FileStamp, known: Mapping[str, KnownFile], detector: str) -> _Look | None:
+    """What has to be looked at of a file; None when nothing has changed."""
+    before = known.get(file.path)
+    if before is None or before.stamp != file:
+        return _Look(file)
+    if before.error or before.detector == detector:
+        return None
+    return _Look(file, before.sha256)
+
+
+def _hash(look: _Look) -> _Look:
+    if look.sha256:
+        return look
+    try:
+        return replace(look, sha256=images.content_hash(Path(look.file.path)))
+    except UnreadableImage as error:
+        return replace(look, error=str(error))
+
+
+def _batches(looks: Iterable[_Look]) -> Generator[list[_Look], None, None]:
+    """Lists of files to be committed together, so sized that each takes at most about 2 s."""
+    size = _BATCH
+    batch: list[_Look] = []
+    begun = time.monotonic()
+    for look in looks:
+        batch.append(look)
+        pictures = sum(look.picture is not None for look in batch)
+        if pictures < size and len(batch) < _FILES and time.monotonic() - begun < _SECONDS:
+            continue
+        yield batch
+        elapsed = time.monotonic() - begun
+        if pictures:
+            size = max(1, min(_BATCH, int(pictures * _SECONDS / max(elapsed, 1e-3))))
+        batch, begun = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def _analysis(look: _Look, found: Found | None) -> Analysis:
+    if found is None or look.picture is None:
+        return Analysis(look.file, None, (), None, look.error or "It could not be read.")
+    picture = look.picture
+    photo = Photo(
+        look.sha256 or "", picture.width, picture.height, picture.orientation, picture.taken_at
+    )
+    return Analysis(look.file, photo, found.faces, found.embeddings)
+
+
+def _split(rows: NDArray[np.float32], sizes: Sequence[int]) -> list[NDArray[np.float32]]:
+    return np.split(rows, np.cumsum(sizes)[:-1]) if sizes else []
+
+
+def _check_plugged_in(
+    roots: Iterable[str], found: Iterable[FileStamp], known: Mapping[str, KnownFile]
+) -> None:
+    """MissingRoot for a root that has lost everything known below it: an unplugged disk."""
+    found = list(found)
+    paths = {file.path for file in found}
+    # A renamed folder changes every path, but neither size nor time of what is in it.
+    stamps = {(file.size, file.mtime_ns) for file in found}
+    for root in roots:
+        folder = root.rstrip(os.sep) + os.sep
+        below = [
+            file.stamp for path, file in known.items() if path == root or path.startswith(folder)
+        ]
+        if below and not any(
+            file.path in paths or (file.size, file.mtime_ns) in stamps for file in below
+        ):
+            raise MissingRoot(
+                f"None of the {len(below)} photos known below {root} is there: is a disk unplugged?"
+                " Nothing was changed; if you deleted them all, say --allow-empty."
+            )
+
+
+def _gone(paths: Iterable[str]) -> set[str]:
+    """Those that are really not there: not those in a folder that cannot be listed now."""
+    listable: dict[str, bool] = {}
+
+    def can_tell(path: str) -> bool:
+        folder = os.path.dirname(path)
+        if folder not in listable:
+            try:
+                os.scandir(folder).close()
+                listable[folder] = True
+            except (FileNotFoundError, NotADirectoryError):
+                listable[folder] = folder == path or can_tell(folder)
+            except OSError:
+                listable[folder] = False
+        return listable[folder]
+
+    return {path for path in paths if can_tell(path)}
