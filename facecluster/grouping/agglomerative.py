@@ -29,12 +29,13 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.grouping.candidates import HELD, near_pairs, seed_radius
-from facecluster.grouping.constraints import Constraints, components, in_sorted, pair_keys
+from facecluster.grouping.constraints import Constraints, components, pair_keys
+from facecluster.grouping.edges import Edges
 
 __all__ = ["Dendrogram", "cut", "identical_pairs", "linkage"]
 
-# Pairs of rows gathered at a time for a double-precision distance: 2 x 2 MB at 128 dimensions.
-CHUNK = 2048
+# Pairs of rows gathered at a time for a double-precision distance: 2 x 0.5 MB at 128 dimensions.
+CHUNK = 512
 # Pairs that a small library may hold in any case.
 LEAST_HELD = 1 << 16
 # A scan in single precision proves all but ties; those left are scanned in double precision, at
@@ -92,9 +93,9 @@ def cut(tree: Dendrogram, threshold: float) -> NDArray[np.int64]:
 class _Forest:
     """The groups still growing, one a slot, with the pairs that may be nearest neighbours.
 
-    A pair of slots that is not listed is barred or at least max(bound of one, bound of the other)
-    apart, where a slot's bound is limit - gap: a gap of 0 says that all pairs within the limit are
-    listed.
+    The edges are pairs of slots with their average squared distance, infinite where barred. A pair
+    that is no edge is at least max(bound of one, bound of the other) apart, where a slot's bound is
+    limit - gap: a gap of 0 says that all its pairs within the limit are edges.
     """
 
     def __init__(
@@ -114,91 +115,95 @@ class _Forest:
         self.gap = np.full(m, np.inf)
         self.alive = np.ones(m, dtype=np.bool_)
         self.shuffle = np.random.default_rng(0).permutation(n)
-        self.a = np.empty(0, dtype=np.int64)
-        self.b = np.empty(0, dtype=np.int64)
-        self.distance = np.empty(0)
-        self.bars = np.unique(np.sort(slot[barred], axis=1), axis=0)
-        self.bar_keys = self._keys_of_bars()
+        bars = np.unique(np.sort(slot[barred], axis=1), axis=0)
+        self.edges = Edges(m, bars[:, 0], bars[:, 1], np.full(len(bars), np.inf))
         self.unsure = m
+        self._start()
         self.held = max(HELD * n, LEAST_HELD)
         grown = np.flatnonzero(root != np.arange(n))
         self.merged_rows = [np.stack([root[grown], grown], axis=1)]
         self.merged_heights = [np.zeros(len(grown))]
 
+    def _start(self) -> None:
+        """Forget all nearest neighbours, and where slots have gone."""
+        self.nearest = np.full(len(self.alive), np.inf)
+        self.target = np.arange(len(self.alive))
+        self.stale = self.target
+        self.widest = self.gap.copy()
+
     def step(self) -> bool:
         """Merge all proven pairs, or scan again where there are none; False at the end."""
-        nearest = self._nearest()
-        proven = nearest <= self.limit - self.gap
-        unsure = self.alive & ~proven & (self.gap > 0.0)
-        first, second, height = self._mutual(nearest, proven)
+        first, second, height = self._mutual()
         if len(first):
             self._merge(first, second, height)
-            self._retire()
             return True
-        if not unsure.any():
+        if not self._is_unsure().any():
             return False
         for precision, seeded in SCANS:
             self._compact()
             if self.unsure:
                 self._scan(precision, seeded)
-        self._retire()
         return True
 
-    def _nearest(self) -> NDArray[np.float64]:
-        nearest = np.full(len(self.alive), np.inf)
-        np.minimum.at(nearest, self.a, self.distance)
-        np.minimum.at(nearest, self.b, self.distance)
-        return nearest
+    def _is_unsure(self) -> NDArray[np.bool_]:
+        """Which slots may have a nearer neighbour than the edges say."""
+        return self.alive & (self.nearest > self.limit - self.gap) & (self.gap > 0.0)
 
-    def _mutual(
-        self, nearest: NDArray[np.float64], proven: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Pairs of slots that are each other's proven nearest, no slot in two of them."""
-        sure = np.where(proven, nearest, -1.0)
-        pick = np.flatnonzero((self.distance == sure[self.a]) & (self.distance == sure[self.b]))
-        a, b = self.a[pick], self.b[pick]
+    def _mutual(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Pairs of slots that are each other's proven nearest, no slot in two of them.
+
+        Only an edge of a slot whose nearest has changed can have become such a pair.
+        """
+        self.nearest[self.stale] = np.inf
+        edges = self.edges.of(self.stale)
+        a, b, distance = self._ends(edges)
+        np.minimum.at(self.nearest, a, distance)
+        np.minimum.at(self.nearest, b, distance)
+        pick = (distance == self.nearest[a]) & (distance == self.nearest[b])
+        pick &= distance <= self.limit - np.maximum(self.gap[a], self.gap[b])
+        a, b, distance = a[pick], b[pick], distance[pick]
         one, other = self.shuffle[self.row[a]], self.shuffle[self.row[b]]
         # Among equal distances the order is that of the sum, then the lower place, in a fixed
         # shuffle: nothing in the data lines up with it, so a star of equal distances does not merge
         # one pair a round.
         order = np.lexsort((np.minimum(one, other), one + other))
-        rank = np.empty(len(pick), dtype=np.int64)
-        rank[order] = np.arange(len(pick))
-        best = np.full(len(self.alive), len(pick))
+        rank = np.empty(len(a), dtype=np.int64)
+        rank[order] = np.arange(len(a))
+        best = np.full(len(self.alive), len(a))
         np.minimum.at(best, a, rank)
         np.minimum.at(best, b, rank)
         chosen = (best[a] == rank) & (best[b] == rank)
-        return a[chosen], b[chosen], self.distance[pick[chosen]]
+        return a[chosen], b[chosen], distance[chosen]
+
+    def _ends(
+        self, edges: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        a, b = self.edges.a[edges], self.edges.b[edges]
+        return a.astype(np.int64), b.astype(np.int64), self.edges.distance[edges]
 
     def _merge(
         self, first: NDArray[np.int64], second: NDArray[np.int64], height: NDArray[np.float64]
     ) -> None:
-        """Put each second slot into its first, and renew the pairs that touch either."""
+        """Put each second slot into its first, and renew the edges of both."""
         self.merged_rows.append(np.stack([self.row[first], self.row[second]], axis=1))
         self.merged_heights.append(height)
-        old_count, old_gap = self.count.copy(), self.gap.copy()
+        touched = self.edges.of(np.concatenate([first, second]))
+        a, b, distance = self._ends(touched)
+        self.edges.drop(touched)
+        weight = self.count[a] * self.count[b]
+        losers = [a[distance == self.nearest[a]], b[distance == self.nearest[b]]]
         total = self.count[first] + self.count[second]
         weighted = self.gap[first] * self.count[first] + self.gap[second] * self.count[second]
+        self.widest[first] = np.maximum(self.gap[first], self.gap[second])
         self.gap[first] = weighted / total
         self.count[first] = total
         self.sums[first] += self.sums[second]
         self.row[first] = np.minimum(self.row[first], self.row[second])
         self.alive[second] = False
-        target = np.arange(len(self.alive))
-        target[second] = first
-        widest = self.gap.copy()
-        widest[first] = np.maximum(old_gap[first], old_gap[second])
-        if len(self.bars):
-            self.bars = np.unique(np.sort(target[self.bars], axis=1), axis=0)
-            self.bar_keys = self._keys_of_bars()
-        moved = np.zeros(len(self.alive), dtype=np.bool_)
-        moved[first] = moved[second] = True
-        touched = moved[self.a] | moved[self.b]
-        a, b, distance = self.a[touched], self.b[touched], self.distance[touched]
-        weight = old_count[a] * old_count[b]
-        self.a, self.b = self.a[~touched], self.b[~touched]
-        self.distance = self.distance[~touched]
-        self._join(target[a], target[b], distance, weight, widest)
+        self.target[second] = first
+        self.stale = np.unique(self.target[np.concatenate([first, *losers])])
+        self._join(self.target[a], self.target[b], distance, weight)
+        self.widest[first] = self.gap[first]
 
     def _join(
         self,
@@ -206,15 +211,13 @@ class _Forest:
         b: NDArray[np.int64],
         distance: NDArray[np.float64],
         weight: NDArray[np.float64],
-        widest: NDArray[np.float64],
     ) -> None:
-        """Add the pairs of merged slots, each once, averaged over the listed pairs of their parts.
+        """Add the edges of merged slots, each once, averaged over the edges of their parts.
 
-        Where a part is not listed it is at least as far as the bounds say (widest: the widest gap
-        among a slot's parts); only pairs that could still be within a bound are computed.
+        Parts without an edge are at least as far as the bounds say (widest: the widest gap of a
+        slot's parts); only pairs that could still be within a bound are computed.
         """
-        size = len(self.alive)
-        keys = pair_keys(a, b, size)
+        keys = pair_keys(a, b, len(self.alive))
         order = np.argsort(keys, kind="stable")
         order = order[(a != b)[order]]
         keys = keys[order]
@@ -223,27 +226,25 @@ class _Forest:
             return
         known = np.add.reduceat((distance * weight)[order], starts)
         present = np.add.reduceat(weight[order], starts)
-        a, b = np.divmod(keys[starts], size)
+        a, b = np.divmod(keys[starts], len(self.alive))
         total = self.count[a] * self.count[b]
-        floor = self.limit - np.minimum(widest[a], widest[b])
+        floor = self.limit - np.minimum(self.widest[a], self.widest[b])
         missing = total - present
-        least = known + np.where(missing > 0.0, missing * floor, 0.0)
-        useful = least / total <= self.limit - np.minimum(self.gap[a], self.gap[b])
-        useful &= ~in_sorted(keys[starts], self.bar_keys)
-        a, b, missing = a[useful], b[useful], missing[useful]
-        average = known[useful] / total[useful]
-        part = np.flatnonzero(missing > 0.0)
+        least = (known + np.where(missing > 0.0, missing * floor, 0.0)) / total
+        barred = known == np.inf
+        useful = barred | (least <= self.limit - np.minimum(self.gap[a], self.gap[b]))
+        a, b, average = a[useful], b[useful], known[useful] / total[useful]
+        part = np.flatnonzero((missing > 0.0)[useful] & ~barred[useful])
         average[part] = self._distances(a[part], b[part])
         self._add(a, b, average)
 
     def _add(
         self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.float64]
     ) -> None:
-        """List the pairs that are within the bound of one of their two slots."""
+        """Make edges of the pairs that are barred or within the bound of one of their slots."""
         near = distance <= self.limit - np.minimum(self.gap[a], self.gap[b])
-        self.a = np.concatenate([self.a, a[near]])
-        self.b = np.concatenate([self.b, b[near]])
-        self.distance = np.concatenate([self.distance, distance[near]])
+        near |= distance == np.inf
+        self.edges.add(a[near], b[near], distance[near])
 
     def _distances(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
         """Average squared distances of pairs of slots, the same for (a, b) and (b, a)."""
@@ -254,20 +255,22 @@ class _Forest:
         return np.maximum(2.0 - 2.0 * dots / (self.count[a] * self.count[b]), 0.0)
 
     def _scan(self, precision: type[np.floating], seeded: bool) -> None:
-        """List anew the pairs of the first `unsure` slots, with bounds that prove their nearest."""
+        """Find anew the edges of the first `unsure` slots, with bounds that prove their nearest."""
         fresh, size = self.unsure, len(self.alive)
         means = np.empty(self.sums.shape, dtype=precision)
         np.divide(self.sums, self.count[:, None], out=means, casting="same_kind")
-        # What the product may be wrong by: each of d roundings by half an epsilon of a number below
-        # 2.
+        # What the product may be wrong by: each of d roundings by half an epsilon of at most 2.
         slack = means.shape[1] * float(np.finfo(precision).eps)
-        rest = (self.a >= fresh) & (self.b >= fresh)
-        self.a, self.b, self.distance = self.a[rest], self.b[rest], self.distance[rest]
+        a, b, distance = self._ends(self.edges.all())
+        barred = distance == np.inf
+        keys = np.sort(pair_keys(a[barred], b[barred], size))
+        kept = barred | ((a >= fresh) & (b >= fresh))
+        self.edges = Edges(size, a[kept], b[kept], distance[kept])
         radius = self.limit - self.gap + slack
         radius[:fresh] = self.limit + slack
         if seeded:
             radius[:fresh] = seed_radius(means, fresh, self.limit + slack, self.held)
-        found = near_pairs(means, radius, scanned=fresh, barred=self.bar_keys, held=self.held)
+        found = near_pairs(means, radius, scanned=fresh, barred=keys, held=self.held)
         gap = self.limit - (found.radius[:fresh] - slack)
         gap[found.radius[:fresh] >= self.limit + slack] = 0.0
         distance = self._distances(found.a, found.b)
@@ -279,16 +282,16 @@ class _Forest:
             gap[seen] = np.minimum(gap, self.limit - nearest[:fresh])[seen]
         self.gap[:fresh] = np.maximum(gap, 0.0)
         self._add(found.a, found.b, distance)
-
-    def _retire(self) -> None:
-        """Let go of the slots that have nobody left within the limit."""
-        lonely = self.gap <= 0.0
-        lonely[self.a] = lonely[self.b] = False
-        self.alive &= ~lonely
+        self._start()
 
     def _compact(self) -> None:
-        """Number the living slots anew, those to be scanned first."""
-        unsure = self.alive & (self._nearest() > self.limit - self.gap) & (self.gap > 0.0)
+        """Number the slots that are not finished anew, those to be scanned first."""
+        a, b, distance = self._ends(self.edges.all())
+        np.minimum.at(self.nearest, a, distance)
+        np.minimum.at(self.nearest, b, distance)
+        # Nobody is left within the limit of these.
+        self.alive &= (self.gap > 0.0) | (self.nearest < np.inf)
+        unsure = self._is_unsure()
         self.unsure = int(unsure.sum())
         if self.unsure in (0, len(self.alive)):
             return
@@ -297,13 +300,10 @@ class _Forest:
         place[keep] = np.arange(len(keep))
         self.sums, self.count, self.row = self.sums[keep], self.count[keep], self.row[keep]
         self.gap, self.alive = self.gap[keep], self.alive[keep]
-        self.a, self.b = place[self.a], place[self.b]
-        bars = place[self.bars]
-        self.bars = np.sort(bars[(bars >= 0).all(axis=1)], axis=1)
-        self.bar_keys = self._keys_of_bars()
-
-    def _keys_of_bars(self) -> NDArray[np.int64]:
-        return np.sort(pair_keys(self.bars[:, 0], self.bars[:, 1], len(self.alive)))
+        a, b = place[a], place[b]
+        stays = (a >= 0) & (b >= 0)
+        self.edges = Edges(len(keep), a[stays], b[stays], distance[stays])
+        self._start()
 
 
 def _sums(embeddings: NDArray[np.float32], slot: NDArray[np.int64], m: int) -> NDArray[np.float64]:

@@ -1,0 +1,94 @@
+"""Weighted edges that are found by their vertices, at a cost in proportion to their number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Edges"]
+
+# Edges added since the index was made, over which every question passes once.
+RECENT = 4096
+
+
+class Edges:
+    """Undirected edges between vertices 0..size-1, each with a number by which it is dropped.
+
+    Older edges are found by an index, the newest by looking through them; the index is made anew
+    when a quarter is new or half is gone.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        a: NDArray[np.int64],
+        b: NDArray[np.int64],
+        distance: NDArray[np.float64],
+    ) -> None:
+        self.size = size
+        self.a = a.astype(np.int32)
+        self.b = b.astype(np.int32)
+        self.distance = distance
+        self._index()
+
+    def _index(self) -> None:
+        """Number the edges anew, without those dropped."""
+        self.used = self.indexed = len(self.a)
+        self.present = np.ones(self.used, dtype=np.bool_)
+        self.dropped = 0
+        ends = np.concatenate([self.a, self.b])
+        order = np.argsort(ends, kind="stable")
+        self.starts = np.searchsorted(ends[order], np.arange(self.size + 1))
+        order[order >= self.used] -= self.used
+        self.order = order.astype(np.int32)
+
+    def all(self) -> NDArray[np.int64]:
+        """The numbers of all edges."""
+        return np.flatnonzero(self.present[: self.used])
+
+    def of(self, vertices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The numbers of all edges with an end among the vertices, each once, rising."""
+        lengths = self.starts[vertices + 1] - self.starts[vertices]
+        total = int(lengths.sum())
+        if total > self.used // 2:
+            return self._marked(vertices, 0)
+        offsets = np.repeat(self.starts[vertices] - np.cumsum(lengths) + lengths, lengths)
+        old = self.order[offsets + np.arange(total)]
+        old = old[self.present[old]]
+        # An edge with both ends among the vertices was met twice.
+        old = np.sort(old)
+        old = old[np.diff(old, prepend=-1) > 0].astype(np.int64)
+        return np.concatenate([old, self._marked(vertices, self.indexed)])
+
+    def _marked(self, vertices: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+        marked = np.zeros(self.size, dtype=np.bool_)
+        marked[vertices] = True
+        part = slice(start, self.used)
+        hit = (marked[self.a[part]] | marked[self.b[part]]) & self.present[part]
+        return np.flatnonzero(hit) + start
+
+    def drop(self, numbers: NDArray[np.int64]) -> None:
+        """Remove edges by their numbers."""
+        self.present[numbers] = False
+        self.dropped += len(numbers)
+
+    def add(
+        self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.float64]
+    ) -> None:
+        """Add edges; this may change the numbers of all others."""
+        end = self.used + len(a)
+        if end > len(self.a):
+            room = max(end - len(self.a), len(self.a) // 8, RECENT)
+            self.a = np.concatenate([self.a, np.zeros(room, dtype=np.int32)])
+            self.b = np.concatenate([self.b, np.zeros(room, dtype=np.int32)])
+            self.distance = np.concatenate([self.distance, np.zeros(room)])
+            self.present = np.concatenate([self.present, np.zeros(room, dtype=np.bool_)])
+        part = slice(self.used, end)
+        self.a[part], self.b[part], self.distance[part] = a, b, distance
+        self.present[part] = True
+        self.used = end
+        recent = end - self.indexed
+        if recent > max(RECENT, self.indexed // 4) or self.dropped > max(RECENT, end // 2):
+            kept = self.all()
+            self.a, self.b, self.distance = self.a[kept], self.b[kept], self.distance[kept]
+            self._index()
