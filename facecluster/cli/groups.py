@@ -1,0 +1,144 @@
+"""Group the faces; list the groups and the faces in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import Form, form_options, hint, json_option, print_json, print_rows
+from facecluster.cli.people import check_person
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+    from facecluster.people import Regrouping
+
+__all__ = ["COMMANDS", "group_faces", "tell_grouping"]
+
+METHODS = ("agglomerative", "kmeans", "hdbscan")
+
+
+@click.command()
+@click.option(
+    "--method", type=click.Choice(METHODS), help="[default: agglomerative; with -k kmeans]"
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 4),
+    metavar="D2",
+    help="Squared distance up to which faces belong together, 0 to 4; less makes purer, smaller "
+    "groups [default: measured for the network, see 'models'].",
+)
+@click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
+@click.option("--model", metavar="NAME", help="The network [default: the library's newest].")
+@json_option
+@examples("group", "group --threshold 0.9", "group --method hdbscan", "group -k 20")
+@with_library
+def group(
+    library: Library,
+    method: str | None,
+    threshold: float | None,
+    k: int | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Put the faces of one person together.
+
+    What you stated always holds: a named face keeps its name, and no two people share a group.
+    Group numbers stay: a group keeps the number of the old one it shares most faces with.
+    """
+    done = group_faces(library, model=model, method=method, threshold=threshold, k=k)
+    if as_json:
+        print_json(dataclasses.asdict(done))
+        return
+    tell_grouping(done)
+    hint("'facecluster groups'")
+
+
+def group_faces(
+    library: Library,
+    *,
+    model: str | None = None,
+    method: str | None = None,
+    threshold: float | None = None,
+    k: int | None = None,
+) -> Regrouping:
+    """Group the embeddings of the library's network and keep the result."""
+    from facecluster.people import regroup
+
+    chosen = library_model(library, model)
+    method = method or ("kmeans" if k else "agglomerative")
+    if threshold is None and k is None:
+        threshold = threshold_for(chosen.name, "group")
+    return regroup(library, chosen.id, method=method, threshold=threshold, k=k)
+
+
+def tell_grouping(done: Regrouping) -> None:
+    """Print how many groups there are and what moved."""
+    click.echo(f"{done.faces} faces: {done.groups} groups, {done.ungrouped} faces in no group.")
+    click.echo(
+        f"{done.named_moved} named faces moved, {done.names_lost} names lost, "
+        f"{done.new_faces} new faces placed."
+    )
+
+
+@click.command()
+@form_options
+@examples("groups", "groups --json")
+@with_library
+def groups(library: Library, form: Form) -> None:
+    """List the groups of the newest grouping, largest first."""
+    found = library.groups()
+    rows = [
+        {"group": one.number, "faces": one.faces, "photos": one.photos, "person": one.person}
+        for one in found
+    ]
+    print_rows(rows, form, columns=["group", "faces", "photos", "person"])
+    if form != "table":
+        return
+    unnamed = next((one.number for one in found if one.person is None), None)
+    if unnamed is not None:
+        hint(f"'facecluster faces --group {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
+    elif not found:
+        hint("'facecluster group'")
+    else:
+        hint("every group has a name: 'facecluster people'")
+
+
+@click.command()
+@click.option("--group", "number", type=int, metavar="N", help="Only the faces of this group.")
+@click.option("--person", metavar="NAME", help="Only the faces of this person.")
+@form_options
+@examples("faces --group 3", 'faces --person "Alice"', "faces --json > faces.json")
+@with_library
+def faces(library: Library, number: int | None, person: str | None, form: Form) -> None:
+    """List the faces with their photos.
+
+    A box is x0,y0,x1,y1 in pixels of the upright full-size photo.
+    """
+    if person is not None:
+        check_person(library, person)
+    rows = [
+        {
+            "face": one.face,
+            "photo": one.photo,
+            "path": one.path,
+            "box": [one.box.x0, one.box.y0, one.box.x1, one.box.y1],
+            "score": one.score,
+            "group": one.group,
+            "person": one.person,
+        }
+        for one in library.faces(group=number, person=person)
+    ]
+    columns = ["face", "photo", "path", "box", "score", "group", "person"]
+    if form == "table":
+        columns = ["face", "group", "person", "score", "box", "path"]
+    print_rows(rows, form, columns=columns)
+    if form == "table" and rows:
+        hint("'facecluster reject FACE' for a face that is in the wrong place")
+
+
+COMMANDS = (group, groups, faces)

@@ -1,0 +1,3 @@
+"""Networks."""
+
+COMMANDS = ()

@@ -1,0 +1,87 @@
+"""Options and decorators that several commands share; the library is opened here, when it is
+needed."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from facecluster.errors import LibraryError
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+
+__all__ = ["database_path", "examples", "with_library"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+_KEY = "facecluster.database"
+
+
+def _remember(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    # meta is one dictionary for a command and its group: --db may stand before or after the name
+    if path is not None:
+        context.meta[_KEY] = path
+
+
+def database_option(command: Decorated) -> Decorated:
+    """The `--db` option; its value is read by `database_path`."""
+    return click.option(
+        "--db",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_remember,
+        help="The library's file [environment: FACECLUSTER_DB; default: see 'status'].",
+    )(command)
+
+
+def database_path() -> Path:
+    """Where the library is: --db, else FACECLUSTER_DB, else the platform's place for a user's
+    data."""
+    chosen = click.get_current_context().meta.get(_KEY) or os.environ.get("FACECLUSTER_DB")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("facecluster", appauthor=False)) / "library.sqlite"
+
+
+def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R]:
+    """Give the command the library as its first argument, opened when the command runs.
+
+    Asking for help or giving a wrong option opens nothing. Only a scan makes a new library.
+    """
+
+    @database_option
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from facecluster.library import Library
+
+        path = database_path()
+        makes_one = click.get_current_context().command.name == "scan"
+        if not makes_one and not path.is_file():
+            raise LibraryError(
+                f"There is no library at {path} yet: make one with 'facecluster scan PATH'."
+            )
+        with Library.open(path) as library:
+            return command(library, *args, **kwargs)
+
+    return run
+
+
+def examples(*lines: str) -> Callable[[Decorated], Decorated]:
+    """Add example command lines to the end of the command's help."""
+
+    def add(command: Decorated) -> Decorated:
+        # \b keeps click from re-wrapping the paragraph
+        block = "\n".join(["\b", "Examples:", *(f"  facecluster {line}" for line in lines)])
+        command.__doc__ = f"{command.__doc__ or ''}\n\n{block}\n"
+        return command
+
+    return add

@@ -1,0 +1,151 @@
+"""What a command prints: data on stdout as a table, JSON or CSV; progress and hints on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
+
+import click
+
+__all__ = ["Form", "form_options", "hint", "json_option", "note", "print_json", "print_rows"]
+
+Form = Literal["table", "json", "csv"]
+Value = object
+Row = Mapping[str, Value]
+Item = TypeVar("Item")
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+def json_option(command: Decorated) -> Decorated:
+    """The `--json` switch, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def form_options(command: Decorated) -> Decorated:
+    """The `--json` and `--csv` switches, as one argument `form`."""
+    command = click.option("--csv", "form", flag_value="csv", help="Print CSV.")(command)
+    return click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")(
+        command
+    )
+
+
+def note(text: str) -> None:
+    """Say something to the person at the terminal, apart from the data."""
+    click.echo(text, err=True)
+
+
+def hint(text: str) -> None:
+    """Say what can be done next."""
+    click.secho(f"Next: {text}", err=True, dim=True)
+
+
+def print_json(value: Value) -> None:
+    """Print one JSON document; a list has one item a line, so that line tools can read it."""
+    # a terminal that cannot show every letter gets escapes, which are the same JSON
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    if not isinstance(value, (list, tuple)):
+        click.echo(json.dumps(value, ensure_ascii=ascii_only, indent=2))
+        return
+    lines = [json.dumps(item, ensure_ascii=ascii_only) for item in value]
+    click.echo("[" + ",\n ".join(lines) + "]")
+
+
+def print_rows(rows: Sequence[Row], form: Form, *, columns: Sequence[str]) -> None:
+    """Print rows with these columns, in order, in the form asked for."""
+    if form == "json":
+        print_json([{column: row[column] for column in columns} for row in rows])
+    elif form == "csv":
+        _print_csv(rows, columns)
+    else:
+        _print_table(rows, columns)
+
+
+def _print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerow(name for column in columns for name in _flat_names(column))
+    for row in rows:
+        lines.writerow(value for column in columns for value in _flat_values(row[column]))
+
+
+def _flat_names(column: str) -> list[str]:
+    return ["x0", "y0", "x1", "y1"] if column == "box" else [column]
+
+
+def _flat_values(value: Value) -> list[Value]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    cells = [[printable(row[column]) for column in columns] for row in rows]
+    numeric = [
+        all(isinstance(row[column], (int, float, type(None))) for row in rows) for column in columns
+    ]
+    from rich.cells import cell_len  # wide letters take two places
+
+    widths = [
+        max(cell_len(text) for text in (name, *(line[place] for line in cells)))
+        for place, name in enumerate(columns)
+    ]
+
+    def lay_out(line: Sequence[str]) -> str:
+        padded = [
+            " " * (width - cell_len(text)) + text
+            if right
+            else text + " " * (width - cell_len(text))
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    click.secho(lay_out(columns), bold=True)
+    for line in cells:
+        click.echo(lay_out(line))
+
+
+def printable(value: Value) -> str:
+    """The value as a cell of a table: nothing for None, no control characters from file names."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, (list, tuple)):
+        return ",".join(f"{number:.0f}" for number in value)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+
+
+def track(items: Iterable[Item], *, total: int) -> Iterator[Item]:
+    """The same items, with a progress bar on stderr when a person watches it.
+
+    Shows how many of `total` photos are done, photos a second and the time left.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.1f} photos/s" if speed else "")
+
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        Speed(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        speed_estimate_period=60,
+    )
+    with bar:
+        yield from bar.track(items, total=total, description="photos")

@@ -1,0 +1,188 @@
+"""Say who people are, correct what is wrong, and take it back."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import Form, form_options, hint, note, print_rows
+from facecluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+    from facecluster.people import Said
+
+__all__ = ["COMMANDS", "check_person"]
+
+
+@click.command()
+@form_options
+@examples("people", "people --csv")
+@with_library
+def people(library: Library, form: Form) -> None:
+    """List the people you named."""
+    found = library.people()
+    rows = [{"person": one.name, "faces": one.faces, "photos": one.photos} for one in found]
+    print_rows(rows, form, columns=["person", "faces", "photos"])
+    if form == "table":
+        hint("'facecluster faces --person NAME'" if found else "'facecluster groups'")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[NUMBER] NAME")
+@click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Name this face.")
+@examples('name 12 "Alice"', 'name --face 345 --face 346 "Alice"')
+@with_library
+def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> None:
+    """Say that group NUMBER, or each --face, is NAME.
+
+    The same name twice is one person. The name stays with the faces whatever is scanned or grouped
+    later.
+    """
+    from facecluster.people import name_faces, name_group
+
+    known = [one.name for one in library.people()]
+    if faces and len(words) == 1:
+        text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
+        said = name_faces(library, faces, words[0], command=text)
+    elif len(words) == 2 and words[0].isdecimal() and not faces:
+        text = shlex.join(["name", *words])
+        said = name_group(library, int(words[0]), words[1], command=text)
+    else:
+        raise click.UsageError("Give a group's NUMBER and a NAME, or --face ID and a NAME.")
+    _tell(said, f"{_count(said.faces)} {'is' if said.faces == 1 else 'are'} {said.person}")
+    near = _nearest(said.person or "", known)
+    if near and said.person not in known:
+        note(f"{said.person} is a new person. If you meant {near}: 'facecluster undo'.")
+    hint("'facecluster groups' for the next one; 'facecluster undo' takes this back")
+
+
+@click.command()
+@click.argument("faces", nargs=-1, required=True, type=int, metavar="FACE...")
+@click.option("--person", metavar="NAME", help="Who it is not [default: whom it shows now].")
+@examples("reject 345 346", 'reject 345 --person "Alice"')
+@with_library
+def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None:
+    """Say that each FACE is not the person it is listed under.
+
+    No later grouping puts it there again.
+    """
+    from facecluster.people import reject as state
+
+    if person is not None:
+        check_person(library, person)
+    words = ["reject", *map(str, faces), *(["--person", person] if person else [])]
+    said = state(library, faces, person=person, command=shlex.join(words))
+    _tell(said, f"{_count(said.faces)} not {said.person or 'the person shown'}")
+    hint("'facecluster group' puts the rest right; 'facecluster undo' takes this back")
+
+
+@click.command()
+@click.argument("number", required=False, type=int)
+@click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Ignore this face.")
+@click.option("--not-a-face", is_flag=True, help="It is no face at all: a statue, a pattern.")
+@examples("ignore 40", "ignore --face 345", "ignore --face 345 --not-a-face")
+@with_library
+def ignore(library: Library, number: int | None, faces: tuple[int, ...], not_a_face: bool) -> None:
+    """Leave group NUMBER, or each --face, out of every list from now on.
+
+    For strangers in the background, and for what is no face.
+    """
+    from facecluster.people import ignore as ignore_faces
+    from facecluster.people import ignore_group
+
+    if (number is None) == (not faces) or (not_a_face and not faces):
+        raise click.UsageError("Give a group's NUMBER, or --face ID (with --not-a-face or not).")
+    words = ["ignore", *(f"--face={face}" for face in faces)]
+    if number is not None:
+        said = ignore_group(library, number, command=shlex.join([*words, str(number)]))
+    else:
+        words += ["--not-a-face"] if not_a_face else []
+        said = ignore_faces(library, faces, not_a_face=not_a_face, command=shlex.join(words))
+    _tell(said, f"{_count(said.faces)} left out from now on")
+    hint("'facecluster undo' takes this back")
+
+
+@click.command()
+@click.argument("action", required=False, type=int)
+@examples("undo", "undo 17")
+@with_library
+def undo(library: Library, action: int | None) -> None:
+    """Take back the newest statement that stands, or ACTION of the log.
+
+    Undoing an undo states it again.
+    """
+    from facecluster.people import undo as take_back
+
+    words = ["undo", *([str(action)] if action is not None else [])]
+    undone = take_back(library, action, command=shlex.join(words))
+    click.echo(f"Taken back: {undone.command} ({_count(undone.faces)}).")
+    hint("'facecluster log'")
+
+
+@click.command()
+@examples("redo")
+@with_library
+def redo(library: Library) -> None:
+    """State again what the last undo took back."""
+    from facecluster.people import redo as state_again
+
+    state_again(library, command="redo")
+    click.echo("Stated again.")
+    hint("'facecluster log'")
+
+
+@click.command()
+@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True)
+@form_options
+@examples("log", "log -n 100", "log --json")
+@with_library
+def log(library: Library, limit: int, form: Form) -> None:
+    """List what you stated, newest first."""
+    rows = [
+        {
+            "action": one.id,
+            "at": one.at,
+            "command": one.command,
+            "faces": one.faces,
+            "undone": one.undone,
+        }
+        for one in library.statements.log(limit)
+    ]
+    print_rows(rows, form, columns=["action", "at", "command", "faces", "undone"])
+    if form == "table":
+        hint("'facecluster undo ACTION'" if rows else "'facecluster groups'")
+
+
+def check_person(library: Library, name: str) -> None:
+    """Raise UsageError, with the nearest name, when nobody is called `name`."""
+    try:
+        library.person_name(name)
+    except UsageError as error:
+        near = _nearest(name, [one.name for one in library.people()])
+        raise UsageError(f"{error} Did you mean {near}?" if near else str(error)) from error
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+
+
+def _tell(said: Said, text: str) -> None:
+    kept = (
+        f"; {_count(said.skipped)} stated otherwise before stay as they were"
+        if said.skipped
+        else ""
+    )
+    click.echo(f"{text}{kept}.")
+
+
+def _count(faces: int) -> str:
+    return "1 face" if faces == 1 else f"{faces} faces"
+
+
+COMMANDS = (people, name, reject, ignore, undo, redo, log)

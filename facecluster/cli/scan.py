@@ -1,0 +1,138 @@
+"""Bring the library up to date with folders of photos, and tell how it stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.groups import group_faces, tell_grouping
+from facecluster.cli.network import library_model_name, open_analyzer
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import (
+    hint,
+    json_option,
+    note,
+    print_json,
+    printable,
+    track,
+)
+
+if TYPE_CHECKING:
+    from facecluster.library import Library, Status
+    from facecluster.scan import Summary
+
+__all__ = ["COMMANDS"]
+
+FEW = 5  # as many unreadable photos are listed unasked
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
+@click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
+@click.option(
+    "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
+)
+@json_option
+@examples("scan ~/Pictures", "scan ~/Pictures /media/camera --group", "scan photos --db p.sqlite")
+@with_library
+def scan(
+    library: Library,
+    paths: tuple[Path, ...],
+    model: str | None,
+    then_group: bool,
+    allow_empty: bool,
+    as_json: bool,
+) -> None:
+    """Find the faces of all photos below the folders PATHS.
+
+    Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
+    that cannot be read are listed by 'status' and make the exit code 3.
+    """
+    summary, seconds = _look_at(library, paths, model, allow_empty)
+    grouping = group_faces(library) if then_group and library.models() else None
+    if as_json:
+        figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
+        if grouping:
+            figures["grouping"] = dataclasses.asdict(grouping)
+        print_json(figures)
+    else:
+        _tell_scan(summary, seconds)
+        if grouping:
+            tell_grouping(grouping)
+        if summary.unreadable:
+            hint("'facecluster status --unreadable' lists the photos that could not be read")
+        else:
+            hint("'facecluster groups'" if grouping else "'facecluster group'")
+    if summary.unreadable:
+        click.get_current_context().exit(3)
+
+
+def _look_at(
+    library: Library, paths: tuple[Path, ...], model: str | None, allow_empty: bool
+) -> tuple[Summary, float]:
+    """Run a scan under a progress bar; returns what it did and its seconds."""
+    from facecluster.scan import scan as start
+
+    analyzer = open_analyzer(model or library_model_name(library))
+    began = time.monotonic()
+    run = start(library, paths, analyzer, allow_empty=allow_empty)
+    done = 0
+    try:
+        for _ in track(run, total=run.total):
+            done += 1
+    except KeyboardInterrupt:
+        note(f"Stopped: {done} photos done, run again to go on.")
+        click.get_current_context().exit(130)
+    return run.summary, time.monotonic() - began
+
+
+def _tell_scan(summary: Summary, seconds: float) -> None:
+    parts = [f"{summary.analysed} looked at"]
+    parts += [f"{summary.unchanged} unchanged"] if summary.unchanged else []
+    parts += [f"{summary.linked} moved or copied"] if summary.linked else []
+    parts += [f"{summary.embedded_again} given new embeddings"] if summary.embedded_again else []
+    parts += [f"{summary.removed} gone"] if summary.removed else []
+    parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
+    click.echo(f"{summary.found} photos: {', '.join(parts)}; {summary.faces} faces found.")
+    looked_at = summary.analysed + summary.embedded_again
+    if looked_at:
+        note(f"{seconds:.1f} s, {looked_at / seconds:.1f} photos/s")
+
+
+@click.command()
+@click.option("--unreadable", is_flag=True, help="List the photos that could not be read.")
+@json_option
+@examples("status", "status --unreadable", "status --json")
+@with_library
+def status(library: Library, unreadable: bool, as_json: bool) -> None:
+    """Tell where the library is, what is in it and what to do next."""
+    now = library.status()
+    if as_json:
+        print_json(dataclasses.asdict(now))
+        return
+    click.echo(f"Library  {now.database}")
+    click.echo(f"Photos   {now.photos} in {now.files} files, {len(now.unreadable)} unreadable")
+    click.echo(f"Faces    {now.faces}, {now.grouped_faces} of them in {now.groups} groups")
+    click.echo(f"People   {now.people} named, with {now.named_faces} faces")
+    if unreadable or len(now.unreadable) <= FEW:
+        for one in now.unreadable:
+            click.echo(f"         {printable(one.path)}: {one.reason}")
+    hint(_next_step(now))
+
+
+def _next_step(now: Status) -> str:
+    if not now.files:
+        return "'facecluster scan PATH'"
+    if not now.groups:
+        return "'facecluster group'"
+    if not now.people:
+        return "'facecluster groups', then 'facecluster name NUMBER \"Alice\"'"
+    return "'facecluster groups' shows who has no name yet"
+
+
+COMMANDS = (scan, status)

@@ -1,0 +1,121 @@
+"""Questions about a photo: are two of them the same person, and who is on this one?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.network import library_model, open_analyzer, threshold_for
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import (
+    Form,
+    form_options,
+    hint,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+)
+from facecluster.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facecluster.library import Library
+    from facecluster.records import Face
+    from facecluster.scan import Analyzer, Found
+
+__all__ = ["COMMANDS"]
+
+PHOTO = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("a", type=PHOTO)
+@click.argument("b", type=PHOTO)
+@click.option("--model", metavar="NAME|PATH", help="The network [default: the bundled one].")
+@click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
+@json_option
+@examples("verify passport.jpg camera.jpg", "verify a.jpg b.jpg --json")
+def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json: bool) -> None:
+    """Tell whether the main faces of photos A and B are the same person.
+
+    The main face is the large one near the middle. Needs no library.
+    """
+    analyzer = open_analyzer(model)
+    one, other = (_main_embedding(analyzer, path) for path in (a, b))
+    squared_distance = float(max(0.0, ((one - other) ** 2).sum()))
+    limit = threshold_for(model, "verify") if threshold is None else threshold
+    same = squared_distance <= limit
+    if as_json:
+        print_json({"squared_distance": squared_distance, "threshold": limit, "same": same})
+        return
+    answer = "The same person" if same else "Different people"
+    click.echo(f"{answer}: squared distance {squared_distance:.3f}, threshold {limit:.3f}.")
+
+
+def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
+    found, (width, height) = _look_at(analyzer, path)
+    if not found.faces:
+        raise UnreadableImage(f"No face was found on {path}: try another photo of this person.")
+    if len(found.faces) > 1:
+        note(f"{path} shows {len(found.faces)} faces; the main one is compared.")
+    return found.embeddings[main_face(found.faces, width, height)]
+
+
+def main_face(faces: tuple[Face, ...], width: int, height: int) -> int:
+    """The place in `faces` of the one a photo of this size is of: large, and near the middle."""
+
+    def weight(face: Face) -> float:
+        across = (face.box.x0 + face.box.x1 - width) / 2
+        down = (face.box.y0 + face.box.y1 - height) / 2
+        return face.box.width * face.box.height - 2 * (across**2 + down**2)
+
+    return max(range(len(faces)), key=lambda place: weight(faces[place]))
+
+
+@click.command()
+@click.argument("photo", type=PHOTO)
+@click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
+@form_options
+@examples("identify party.jpg", "identify party.jpg --json")
+@with_library
+def identify(library: Library, photo: Path, threshold: float | None, form: Form) -> None:
+    """Tell who is on PHOTO, by the faces you named.
+
+    Beyond the threshold a face is unknown. The photo need not be in the library and is not added.
+    """
+    from facecluster.people import identify as compare
+
+    model = library_model(library)
+    limit = threshold_for(model.name, "identify") if threshold is None else threshold
+    found, _ = _look_at(open_analyzer(model.name), photo)
+    answers = compare(library, model.id, found.embeddings, threshold=limit)
+    rows = [
+        {
+            "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
+            "person": answer.person if answer.person or form != "table" else "unknown",
+            "squared_distance": answer.squared_distance,
+            "threshold": limit,
+            "nearest_face": answer.face,
+        }
+        for face, answer in zip(found.faces, answers, strict=True)
+    ]
+    columns = ["box", "person", "squared_distance", "threshold", "nearest_face"]
+    print_rows(rows, form, columns=columns)
+    if form == "table" and not rows:
+        note("No face was found.")
+    elif form == "table" and not library.people():
+        hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
+
+
+def _look_at(analyzer: Analyzer, path: Path) -> tuple[Found, tuple[int, int]]:
+    picture = analyzer.read(path)
+    (found,) = analyzer.analyze([picture])
+    return found, (picture.width, picture.height)
+
+
+COMMANDS = (verify, identify)

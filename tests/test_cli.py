@@ -1,0 +1,342 @@
+"""Every command on a small library: what it prints, what it writes, and its exit code."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+
+from facecluster.cli import main
+from facecluster.library import Library
+
+Run = Callable[..., Result]
+
+PHOTOS_OF = (6, 4, 3)  # of the three people of the small library
+HEAVY = {"torch", "torchvision", "sklearn", "hdbscan", "facenet_pytorch", "scipy", "cv2"}
+
+
+def all_commands(group: click.Group = main, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append((*before, name))
+        if isinstance(command, click.Group):
+            found += all_commands(command, (*before, name))
+    return found
+
+
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
+def test_help_says_what_the_command_does_and_shows_examples(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    text = result.stdout
+    assert "Commands:" in text or f"  facecluster {' '.join(words)}" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_help_opens_no_library(run: Run, tmp_path: Path) -> None:
+    assert run("--help").exit_code == 0
+    assert run("groups", "--help").exit_code == 0
+    assert run("groups", "--no-such-option").exit_code == 2
+    assert not (tmp_path / "library.sqlite").exists()
+
+
+def test_version_is_the_package_version(run: Run) -> None:
+    assert run("--version").stdout.startswith("facecluster, version ")
+
+
+@pytest.mark.parametrize("command", ["groups", "people", "faces", "status", "log", "undo"])
+def test_a_missing_library_is_one_sentence_and_makes_no_file(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    result = run(command)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "facecluster scan PATH" in result.stderr
+    assert not (tmp_path / "library.sqlite").exists()
+
+
+def test_db_may_stand_before_or_after_the_command(run: Run, database: Path, tmp_path: Path) -> None:
+    elsewhere = database.rename(tmp_path / "elsewhere.sqlite")
+    before = run("--db", elsewhere, "status", "--json")
+    after = run("status", "--db", elsewhere, "--json")
+    assert before.stdout == after.stdout
+    assert json.loads(after.stdout)["database"] == str(elsewhere)
+
+
+def test_grouping_lists_the_people_largest_first(run: Run, database: Path) -> None:
+    result = run("group", "--threshold", "0.5")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "13 faces: 3 groups, 0 faces in no group.\n"
+        "0 named faces moved, 0 names lost, 13 new faces placed.\n"
+    )
+    assert json.loads(run("groups", "--json").stdout) == [
+        {"group": number, "faces": count, "photos": count, "person": None}
+        for number, count in enumerate(PHOTOS_OF, start=1)
+    ]
+    assert run("groups").stdout == (
+        "group  faces  photos  person\n"
+        "    1      6       6       -\n"
+        "    2      4       4       -\n"
+        "    3      3       3       -\n"
+    )
+
+
+def test_grouping_again_moves_nothing_and_keeps_numbers(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    before = run("faces", "--json").stdout
+    again = run("group", "--threshold", "0.5", "--json")
+    assert json.loads(again.stdout)["new_faces"] == 0
+    assert run("faces", "--json").stdout == before
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["--threshold", "0.5"], "agglomerative"),
+        (["--method", "hdbscan", "--threshold", "0.5"], "hdbscan"),
+        (["--method", "kmeans", "--threshold", "0.5"], "kmeans"),
+        (["-k", "3"], "kmeans"),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_each_method_groups_the_faces(run: Run, database: Path, command: str, method: str) -> None:
+    done = json.loads(run("group", *words, "--json").stdout)
+    assert done["faces"] == 13
+    assert done["groups"] == 3 or words == ["-k", "3"]
+    assert 1 <= done["groups"] <= 3
+    assert json.loads(run("status", "--json").stdout)["last_grouping"]["method"] == method
+
+
+def test_faces_have_exactly_the_promised_fields(run: Run, database: Path, tmp_path: Path) -> None:
+    run("group", "--threshold", "0.5")
+    run("name", 2, "Bob")
+    faces = json.loads(run("faces", "--json").stdout)
+    assert len(faces) == sum(PHOTOS_OF)
+    assert faces[6] == {
+        "face": 7,
+        "photo": 7,
+        "path": str(tmp_path / "bob0.jpg"),
+        "box": [10.0, 20.0, 110.0, 140.0],
+        "score": 0.999,
+        "group": 2,
+        "person": "Bob",
+    }
+    assert faces[0]["person"] is None
+    assert json.loads(run("faces", "--group", 2, "--json").stdout) == faces[6:10]
+    assert json.loads(run("faces", "--person", "bob", "--json").stdout) == faces[6:10]
+
+
+def test_csv_has_a_column_for_each_side_of_the_box(run: Run, database: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("faces", "--csv").stdout)))
+    assert len(rows) == sum(PHOTOS_OF)
+    assert list(rows[0]) == [
+        *("face", "photo", "path", "x0", "y0", "x1", "y1", "score", "group", "person")
+    ]
+    assert (rows[0]["x1"], rows[0]["group"], rows[0]["person"]) == ("110.0", "", "")
+
+
+def test_a_name_survives_every_regrouping(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    named = run("name", 1, "Ann")
+    assert named.stdout == "6 faces are Ann.\n"
+    for words in (
+        ["-k", "5"],
+        ["--method", "hdbscan", "--threshold", "0.01"],
+        ["--threshold", "0"],
+    ):
+        done = run("group", *words)
+        assert "0 named faces moved, 0 names lost" in done.stdout
+        assert json.loads(run("people", "--json").stdout) == [
+            {"person": "Ann", "faces": 6, "photos": 6}
+        ]
+
+
+def test_a_new_name_like_an_old_one_is_pointed_out(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    assert "new person" not in run("name", 1, "Alexander").stderr
+    result = run("name", 2, "Alexandre")
+    assert "If you meant Alexander" in result.stderr
+    assert "new person" not in run("name", 3, "alexander").stderr
+    assert {row["person"] for row in json.loads(run("people", "--json").stdout)} == {
+        "Alexander",
+        "Alexandre",
+    }
+
+
+@pytest.mark.parametrize("words", [["faces"], ["reject", "1"]])
+def test_a_mistyped_name_gets_the_nearest(run: Run, database: Path, words: list[str]) -> None:
+    run("group", "--threshold", "0.5")
+    run("name", 1, "Alice")
+    result = run(*words, "--person", "Alcie")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Did you mean Alice?" in result.stderr
+
+
+def test_a_rejected_face_never_comes_back(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    run("name", 1, "Ann")
+    assert run("reject", 1).exit_code == 0
+    for _ in range(2):
+        run("group", "--threshold", "0.5")
+        faces = json.loads(run("faces", "--json").stdout)
+        assert faces[0]["person"] is None
+        assert [face["person"] for face in faces[1:6]] == ["Ann"] * 5
+
+
+def test_single_faces_can_be_named(run: Run, database: Path) -> None:
+    result = run("name", "--face", 2, "--face", 8, "Dee")
+    assert result.stdout == "2 faces are Dee.\n"
+    faces = json.loads(run("faces", "--person", "Dee", "--json").stdout)
+    assert [face["face"] for face in faces] == [2, 8]
+
+
+def test_ignored_faces_leave_every_list(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    assert run("ignore", 3).stdout == "3 faces left out from now on.\n"
+    assert run("ignore", "--face", 1, "--not-a-face").exit_code == 0
+    assert len(json.loads(run("faces", "--json").stdout)) == 9
+    run("group", "--threshold", "0.5")
+    assert [row["faces"] for row in json.loads(run("groups", "--json").stdout)] == [5, 4]
+
+
+def test_undo_and_redo_walk_the_log(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    run("name", 1, "Ann")
+    run("name", 2, "Bob")
+    undone = run("undo")
+    assert undone.stdout == "Taken back: name 2 Bob (4 faces).\n"
+    assert [row["person"] for row in json.loads(run("people", "--json").stdout)] == ["Ann"]
+    assert run("redo").exit_code == 0
+    assert [row["person"] for row in json.loads(run("people", "--json").stdout)] == ["Ann", "Bob"]
+    entries = json.loads(run("log", "--json").stdout)
+    assert [entry["command"] for entry in entries] == ["redo", "undo", "name 2 Bob", "name 1 Ann"]
+    assert list(entries[0]) == ["action", "at", "command", "faces", "undone"]
+    assert len(json.loads(run("log", "-n", 1, "--json").stdout)) == 1
+    assert run("undo", 1).stdout == "Taken back: name 1 Ann (6 faces).\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["name", "99", "Zoe"], "group 99"),
+        (["name", "Zoe"], "Give a group's NUMBER"),
+        (["name", "1", "  "], "name"),
+        (["name", "x", "Zoe"], "Give a group's NUMBER"),
+        (["name", "--face", "999", "Zoe"], "face 999"),
+        (["reject", "999"], "face 999"),
+        (["ignore"], "Give a group's NUMBER"),
+        (["ignore", "1", "--face", "2"], "Give a group's NUMBER"),
+        (["ignore", "1", "--not-a-face"], "--face"),
+        (["undo"], "nothing to undo"),
+        (["redo"], "nothing to redo"),
+        (["faces", "--group", "99"], "group 99"),
+        (["group", "-k", "3", "--method", "hdbscan"], "kmeans"),
+        (["group", "--threshold", "5"], "5"),
+        (["group", "-k", "0"], "0"),
+        (["group", "--model", "no-such-network"], "no-such-network"),
+        (["grop"], "group"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_requests_are_code_2_and_change_nothing(
+    run: Run, database: Path, words: list[str], sentence: str
+) -> None:
+    run("group", "--threshold", "0.5")
+    before = run("faces", "--json").stdout + run("log", "--json").stdout
+    result = run(command)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert sentence in result.stderr
+    assert run("faces", "--json").stdout + run("log", "--json").stdout == before
+
+
+def test_status_tells_the_state_in_a_few_lines(run: Run, database: Path) -> None:
+    result = run("status")
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"Library  {database}"
+    assert lines[1] == "Photos   13 in 14 files, 1 unreadable"
+    assert lines[2] == "Faces    13, 0 of them in 0 groups"
+    assert lines[-1].endswith("broken.jpg: It is not a picture.")
+    assert result.stderr == "Next: 'facecluster group'\n"
+    run("group", "--threshold", "0.5")
+    assert "facecluster groups" in run("status").stderr
+    run("name", 1, "Ann")
+    assert run("status").stdout.splitlines()[3] == "People   1 named, with 6 faces"
+    assert json.loads(run("status", "--json").stdout)["people"] == 1
+
+
+def test_data_and_hints_are_apart(run: Run, database: Path) -> None:
+    run("group", "--threshold", "0.5")
+    for words in (["groups"], ["people"], ["faces"], ["log"]):
+        assert "Next" not in run(*words).stdout
+        assert run(*words, "--json").stderr == ""
+        json.loads(run(*words, "--json").stdout)
+        assert run(*words, "--csv").stderr == ""
+
+
+def test_control_characters_of_a_path_do_not_reach_the_terminal(run: Run, database: Path) -> None:
+    from facecluster.records import Analysis, FileStamp
+
+    with Library.open(database) as library:
+        model = library.models()[0].id
+        stamp = FileStamp("/photos/\x1b[31mred\n.jpg", 1, 1)
+        bad = Analysis(stamp, None, (), None, error="It is empty.")
+        library.scanned.add([bad], detector="test", model=model)
+    text = run("status").stdout
+    assert "\x1b" not in text
+    assert "red\ufffd.jpg" in text
+    assert "\x1b" in json.loads(run("status", "--json").stdout)["unreadable"][0]["path"]
+
+
+def test_a_damaged_library_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "library.sqlite").write_bytes(b"not a database at all" * 100)
+    result = run("groups")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.stderr
+
+
+def in_a_process(program: str) -> set[str]:
+    """The top-level modules that are loaded after running `program` in a fresh Python."""
+    program += "\nprint(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{program}"], capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--help"], ["--version"], ["groups"], ["people"], ["faces", "--json"], ["status"]),
+        *(["log"], ["name", "1", "Ann"], ["models", "list"], ["scan", "--help"]),
+    ],
+    ids=" ".join,
+)
+def test_light_commands_load_no_heavy_package(run: Run, database: Path, words: list[str]) -> None:
+    run("group", "--threshold", "0.5")
+    loaded = in_a_process(
+        "from facecluster.cli import main\n"
+        f"try: main({words!r}, prog_name='facecluster')\n"
+        "except SystemExit as end: assert not end.code"
+    )
+    assert not loaded & HEAVY
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "facecluster", "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: facecluster ")
+    assert all(name in done.stdout for name in main.commands)
