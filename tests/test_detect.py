@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facecluster import detect
+from facecluster.detect import Detection, Detector
+from facecluster.images import Picture, read
+from facecluster.records import Box
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+NEEDS_DATA = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return Detector()
+
+
+def picture(pixels, scale=1.0):
+    height, width = pixels.shape[:2]
+    return Picture(pixels, scale, int(width * scale), int(height * scale), 1, None)
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+# Odd pictures
+
+
+@pytest.mark.parametrize("size", [(1, 1), (11, 300), (12, 12), (13, 12), (5, 1), (12, 3000)])
+def test_tiny_and_narrow_pictures_have_no_faces_and_no_errors(detector, size):
+    assert detector.detect([picture(noise(*size))]) == [[]]
+
+
+@pytest.mark.parametrize("value", [0, 127, 255])
+def test_blank_pictures_have_no_faces(detector, value):
+    assert detector.detect([picture(np.full((200, 300, 3), value, dtype=np.uint8))]) == [[]]
+
+
+def test_no_pictures_give_no_lists(detector):
+    assert detector.detect([]) == []
+
+
+SMALLEST = Detector(min_face=12, min_share=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([1.0, 2.0, 7.0]))
+def test_any_size_and_scale_gives_one_sound_list(height, width, scale):
+    (faces,) = SMALLEST.detect([picture(noise(height, width), scale)])
+    assert all(isinstance(face, Detection) and 0.7 < face.score <= 1 for face in faces)
+
+
+def test_settings_that_mean_nothing_are_refused():
+    for settings_ in ({"min_face": 0}, {"min_face": float("nan")}, {"min_share": 1}):
+        with pytest.raises(ValueError, match="min_face"):
+            Detector(**settings_)
+
+
+def test_the_name_tells_settings_apart():
+    names = {Detector().name, Detector(min_face=40).name, Detector(min_share=0.02).name}
+    assert len(names) == 3
+    assert all(name.startswith("mtcnn-") for name in names)
+
+
+# Parts against plain loops
+
+
+def area_mean(pixels, height, width):
+    """Area interpolation as torch does it."""
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    x = torch.nn.functional.interpolate(x, size=(height, width), mode="area")
+    return x[0].permute(1, 2, 0).numpy()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30), st.integers(1, 30))
+def test_a_level_is_the_area_mean(height, width, new_height, new_width):
+    pixels = noise(height, width)
+    level = detect._shrunk(detect._sums(pixels), new_height, new_width)
+    assert level.shape == (new_height + new_height % 2, new_width + new_width % 2, 3)
+    wanted = area_mean(pixels, new_height, new_width)
+    assert np.allclose(level[:new_height, :new_width], wanted, atol=1e-3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.floats(-30, 80), min_size=2, max_size=2),
+    st.floats(0.6, 90),
+    st.sampled_from([24, 48]),
+)
+def test_a_cut_is_the_area_mean_of_what_is_inside(corner, side, out):
+    pixels = noise(60, 50)
+    box = np.array([[*corner, corner[0] + side, corner[1] + side]], dtype=np.float32)
+    cut = detect._cut(detect._sums(pixels), box, out)
+    x0, y0, x1, y1 = box[0].astype(int)
+    x0, y0, x1, y1 = max(x0, 1) - 1, max(y0, 1) - 1, min(x1, 50), min(y1, 60)
+    assert cut.shape == (1, out, out, 3)
+    if x1 > x0 and y1 > y0:
+        assert np.allclose(cut[0], area_mean(pixels[y0:y1, x0:x1], out, out), atol=1e-3)
+
+
+def test_sums_of_a_huge_white_picture_do_not_overflow():
+    sums = detect._sums(np.full((2900, 2900, 3), 255, dtype=np.uint8))
+    assert sums[-1, -1, 0] == 255 * 2900 * 2900
+
+
+def overlap(a, b, of_smaller):
+    width = min(a[2], b[2]) - max(a[0], b[0]) + of_smaller
+    height = min(a[3], b[3]) - max(a[1], b[1]) + of_smaller
+    shared = max(width, 0) * max(height, 0)
+    areas = [(c[2] - c[0] + of_smaller) * (c[3] - c[1] + of_smaller) for c in (a, b)]
+    return shared / (min(areas) if of_smaller else sum(areas) - shared)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 40), st.integers(0, 10_000), st.sampled_from([0.5, 0.7]))
+def test_suppression_equals_the_plain_loop(count, seed, most):
+    generator = np.random.default_rng(seed)
+    corners = generator.integers(0, 40, (count, 2))
+    boxes = np.hstack([corners, corners + generator.integers(1, 40, (count, 2))]).astype("f4")
+    scores = generator.permutation(count).astype("f4") / 50 + 0.1
+    for of_smaller, function in ((0, detect._overlapping_least), (1, detect._inside_least)):
+        kept: list[int] = []
+        for i in np.argsort(-scores):
+            if all(overlap(boxes[i], boxes[j], of_smaller) <= most for j in kept):
+                kept.append(int(i))
+        assert list(function(boxes, scores, most)) == kept
+
+
+def test_the_networks_are_those_of_facenet_pytorch():
+    from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+
+    weights, _ = detect._load()
+    cpu = torch.device("cpu")
+    with torch.inference_mode():
+        for network, theirs, side in (("rnet", RNet(), 24), ("onet", ONet(), 48)):
+            crops = np.stack([noise(side, side, seed) for seed in range(70)]).astype("f4")
+            ours = detect._Refiner(weights[network], cpu)(crops)
+            x = (torch.from_numpy(crops).permute(0, 3, 1, 2) - 127.5) / 128
+            shifts, *points, scores = (output.numpy() for output in theirs.eval()(x))
+            assert np.allclose(ours, np.hstack([scores[:, 1:], shifts, *points]), atol=1e-5)
+        level = np.repeat(np.repeat(noise(40, 200), 4, 0), 4, 1).astype("f4")
+        cells, scores, shifts = detect._PNet(weights["pnet"], cpu)(level)
+        x = (torch.from_numpy(level).permute(2, 0, 1)[None] - 127.5) / 128
+        their_shifts, their_scores = (output[0].numpy() for output in PNet().eval()(x))
+        y, x = np.nonzero(their_scores[1] >= 0.6)
+        assert len(y) > 100
+        assert np.array_equal(cells, np.stack([x, y], 1))
+        assert np.allclose(scores, their_scores[1, y, x], atol=1e-5)
+        assert np.allclose(shifts, their_shifts[:, y, x].T, atol=1e-4)
+
+
+# Real faces
+
+
+def some(folder, count):
+    paths = sorted((DATA / folder / "photos").iterdir())
+    return random.Random(0).sample(paths, count)
+
+
+@NEEDS_DATA
+def test_boxes_are_those_of_facenet_pytorch():
+    from facenet_pytorch import MTCNN
+    from PIL import Image
+
+    theirs, ours = MTCNN(keep_all=True), Detector(min_face=20, min_share=0)
+    found = total = 0
+    for path in some("detection", 2) + some("library", 9):
+        shown = read(path, longest=640)
+        boxes, scores = theirs.detect(Image.fromarray(shown.pixels))
+        flat = Picture(shown.pixels, 1.0, *shown.pixels.shape[1::-1], 1, None)
+        (faces,) = ours.detect([flat])
+        for box, score in zip(boxes if boxes is not None else (), scores, strict=False):
+            if score >= 0.95:
+                total += 1
+                found += any(face.box.iou(Box(*map(float, box))) >= 0.9 for face in faces)
+    assert total > 10
+    assert found >= 0.99 * total
+
+
+@NEEDS_DATA
+def test_faces_are_in_full_size_pixels_best_first_and_alike_in_any_company(detector):
+    pictures = [read(path) for path in some("library", 6)]
+    together = detector.detect(pictures)
+    assert sum(map(len, together)) >= 6
+    assert detector.detect(pictures) == together
+    for shown, faces in zip(pictures, together, strict=True):
+        scores = [face.score for face in faces]
+        assert scores == sorted(scores, reverse=True)
+        for face, alone in zip(faces, detector.detect([shown])[0], strict=True):
+            assert face.box.iou(alone.box) > 0.99
+            xs, ys = zip(*face.landmarks, strict=True)
+            assert face.box.x0 - 5 < min(xs) and max(xs) < face.box.x1 + 5
+            assert min(ys[:2]) < ys[2] < max(ys[3:])
+            assert max(xs) < shown.width and max(ys) < shown.height
+
+
+@NEEDS_DATA
+def test_a_reduced_picture_gives_the_same_places_in_the_full_photo(detector):
+    path = DATA / "groups" / "bbt1.jpg"
+    whole, half = read(path, longest=5000), read(path, longest=600)
+    assert half.scale >= 2 or whole.width < 1200
+    (full,), (small,) = detector.detect([whole]), detector.detect([half])
+    large = [face for face in full if face.box.width >= 60 and face.score > 0.99]
+    assert large
+    for face in large:
+        assert max(face.box.iou(other.box) for other in small) > 0.6
