@@ -149,7 +149,7 @@ class _Forest:
         """Which slots may have a nearer neighbour than the edges say."""
         return self.alive & (self.nearest > self.limit - self.gap) & (self.gap > 0.0)
 
-    def _mutual(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def _mutual(self) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.float64]]:
         """Pairs of slots that are each other's proven nearest, no slot in two of them.
 
         Only an edge of a slot whose nearest has changed can have become such a pair.
@@ -177,12 +177,11 @@ class _Forest:
 
     def _ends(
         self, edges: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        a, b = self.edges.a[edges], self.edges.b[edges]
-        return a.astype(np.int64), b.astype(np.int64), self.edges.distance[edges]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+        return self.edges.a[edges], self.edges.b[edges], self.edges.distance[edges]
 
     def _merge(
-        self, first: NDArray[np.int64], second: NDArray[np.int64], height: NDArray[np.float64]
+        self, first: NDArray[np.integer], second: NDArray[np.integer], height: NDArray[np.float64]
     ) -> None:
         """Put each second slot into its first, and renew the edges of both."""
         self.merged_rows.append(np.stack([self.row[first], self.row[second]], axis=1))
@@ -207,8 +206,8 @@ class _Forest:
 
     def _join(
         self,
-        a: NDArray[np.int64],
-        b: NDArray[np.int64],
+        a: NDArray[np.integer],
+        b: NDArray[np.integer],
         distance: NDArray[np.float64],
         weight: NDArray[np.float64],
     ) -> None:
@@ -239,20 +238,21 @@ class _Forest:
         self._add(a, b, average)
 
     def _add(
-        self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.float64]
+        self, a: NDArray[np.integer], b: NDArray[np.integer], distance: NDArray[np.float64]
     ) -> None:
         """Make edges of the pairs that are barred or within the bound of one of their slots."""
         near = distance <= self.limit - np.minimum(self.gap[a], self.gap[b])
         near |= distance == np.inf
         self.edges.add(a[near], b[near], distance[near])
 
-    def _distances(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _distances(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:
         """Average squared distances of pairs of slots, the same for (a, b) and (b, a)."""
         dots = np.empty(len(a))
         for start in range(0, len(a), CHUNK):
             part = slice(start, start + CHUNK)
             dots[part] = np.einsum("ij,ij->i", self.sums[a[part]], self.sums[b[part]])
-        return np.maximum(2.0 - 2.0 * dots / (self.count[a] * self.count[b]), 0.0)
+        dots /= self.count[a] * self.count[b]
+        return np.maximum(2.0 - 2.0 * dots, 0.0)
 
     def _scan(self, precision: type[np.floating], seeded: bool) -> None:
         """Find anew the edges of the first `unsure` slots, with bounds that prove their nearest."""
@@ -271,6 +271,7 @@ class _Forest:
         if seeded:
             radius[:fresh] = seed_radius(means, fresh, self.limit + slack, self.held)
         found = near_pairs(means, radius, scanned=fresh, barred=keys, held=self.held)
+        del means
         gap = self.limit - (found.radius[:fresh] - slack)
         gap[found.radius[:fresh] >= self.limit + slack] = 0.0
         distance = self._distances(found.a, found.b)

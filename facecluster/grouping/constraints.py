@@ -124,9 +124,9 @@ def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array(parent, dtype=np.int64)
 
 
-def pair_keys(a: NDArray[np.int64], b: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def pair_keys(a: NDArray[np.integer], b: NDArray[np.integer], n: int) -> NDArray[np.int64]:
     """One number for each unordered pair of numbers below n."""
-    keys: NDArray[np.int64] = np.minimum(a, b) * n + np.maximum(a, b)
+    keys: NDArray[np.int64] = np.minimum(a, b).astype(np.int64) * n + np.maximum(a, b)
     return keys
 
 

@@ -15,29 +15,35 @@ class Edges:
     """Undirected edges between vertices 0..size-1, each with a number by which it is dropped.
 
     Older edges are found by an index, the newest by looking through them; the index is made anew
-    when a quarter is new or half is gone.
+    when a quarter is new or half is gone. Numbers hold until the next call of `of`.
     """
 
     def __init__(
         self,
         size: int,
-        a: NDArray[np.int64],
-        b: NDArray[np.int64],
+        a: NDArray[np.integer],
+        b: NDArray[np.integer],
         distance: NDArray[np.float64],
     ) -> None:
         self.size = size
         self.a = a.astype(np.int32)
         self.b = b.astype(np.int32)
         self.distance = distance
-        self._index()
+        self.used = len(a)
+        self.present = np.ones(self.used, dtype=np.bool_)
+        self.indexed = self.dropped = 0
+        self.starts = np.zeros(size + 1, dtype=np.int64)
+        self.order = np.empty(0, dtype=np.int32)
 
     def _index(self) -> None:
-        """Number the edges anew, without those dropped."""
-        self.used = self.indexed = len(self.a)
+        """Number the edges anew, without those dropped, and sort their ends."""
+        kept = self.all()
+        self.a, self.b, self.distance = self.a[kept], self.b[kept], self.distance[kept]
+        self.used = self.indexed = len(kept)
         self.present = np.ones(self.used, dtype=np.bool_)
         self.dropped = 0
         ends = np.concatenate([self.a, self.b])
-        order = np.argsort(ends, kind="stable")
+        order = np.argsort(ends)
         self.starts = np.searchsorted(ends[order], np.arange(self.size + 1))
         order[order >= self.used] -= self.used
         self.order = order.astype(np.int32)
@@ -46,21 +52,22 @@ class Edges:
         """The numbers of all edges."""
         return np.flatnonzero(self.present[: self.used])
 
-    def of(self, vertices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def of(self, vertices: NDArray[np.integer]) -> NDArray[np.int64]:
         """The numbers of all edges with an end among the vertices, each once, rising."""
-        lengths = self.starts[vertices + 1] - self.starts[vertices]
-        total = int(lengths.sum())
-        if total > self.used // 2:
+        if 4 * len(vertices) > self.size:
             return self._marked(vertices, 0)
+        recent = self.used - self.indexed
+        if recent > max(RECENT, self.indexed // 4) or self.dropped > max(RECENT, self.used // 2):
+            self._index()
+        lengths = self.starts[vertices + 1] - self.starts[vertices]
         offsets = np.repeat(self.starts[vertices] - np.cumsum(lengths) + lengths, lengths)
-        old = self.order[offsets + np.arange(total)]
-        old = old[self.present[old]]
+        old = self.order[offsets + np.arange(len(offsets))]
+        old = np.sort(old[self.present[old]])
         # An edge with both ends among the vertices was met twice.
-        old = np.sort(old)
         old = old[np.diff(old, prepend=-1) > 0].astype(np.int64)
         return np.concatenate([old, self._marked(vertices, self.indexed)])
 
-    def _marked(self, vertices: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    def _marked(self, vertices: NDArray[np.integer], start: int) -> NDArray[np.int64]:
         marked = np.zeros(self.size, dtype=np.bool_)
         marked[vertices] = True
         part = slice(start, self.used)
@@ -73,9 +80,9 @@ class Edges:
         self.dropped += len(numbers)
 
     def add(
-        self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.float64]
+        self, a: NDArray[np.integer], b: NDArray[np.integer], distance: NDArray[np.float64]
     ) -> None:
-        """Add edges; this may change the numbers of all others."""
+        """Add edges."""
         end = self.used + len(a)
         if end > len(self.a):
             room = max(end - len(self.a), len(self.a) // 8, RECENT)
@@ -87,8 +94,3 @@ class Edges:
         self.a[part], self.b[part], self.distance[part] = a, b, distance
         self.present[part] = True
         self.used = end
-        recent = end - self.indexed
-        if recent > max(RECENT, self.indexed // 4) or self.dropped > max(RECENT, end // 2):
-            kept = self.all()
-            self.a, self.b, self.distance = self.a[kept], self.b[kept], self.distance[kept]
-            self._index()
