@@ -12,7 +12,7 @@ import facecluster
 PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
-    {"images", "align", "library", "grouping", "engines", "facenet"},
+    {"images", "align", "library", "grouping", "engines", "download", "facenet"},
     {"detect", "embed", "quality"},
     {"scan"},
     {"people", "exchange"},

@@ -109,7 +109,9 @@ def test_grouping_again_moves_nothing_and_keeps_numbers(run: Run, database: Path
     ],
     ids=lambda value: " ".join(value),
 )
-def test_each_method_groups_the_faces(run: Run, database: Path, command: str, method: str) -> None:
+def test_each_method_groups_the_faces(
+    run: Run, database: Path, words: list[str], method: str
+) -> None:
     done = json.loads(run("group", *words, "--json").stdout)
     assert done["faces"] == 13
     assert done["groups"] == 3 or words == ["-k", "3"]
@@ -244,7 +246,6 @@ def test_undo_and_redo_walk_the_log(run: Run, database: Path) -> None:
         (["group", "-k", "3", "--method", "hdbscan"], "kmeans"),
         (["group", "--threshold", "5"], "5"),
         (["group", "-k", "0"], "0"),
-        (["group", "--model", "no-such-network"], "no-such-network"),
         (["grop"], "group"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -254,7 +255,7 @@ def test_wrong_requests_are_code_2_and_change_nothing(
 ) -> None:
     run("group", "--threshold", "0.5")
     before = run("faces", "--json").stdout + run("log", "--json").stdout
-    result = run(command)
+    result = run(*words)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert sentence in result.stderr

@@ -33,7 +33,7 @@ METHODS = ("agglomerative", "kmeans", "hdbscan")
     "groups [default: measured for the network, see 'models'].",
 )
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
-@click.option("--model", metavar="NAME", help="The network [default: the library's newest].")
+@click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
 @json_option
 @examples("group", "group --threshold 0.9", "group --method hdbscan", "group -k 20")
 @with_library
@@ -72,7 +72,7 @@ def group_faces(
     chosen = library_model(library, model)
     method = method or ("kmeans" if k else "agglomerative")
     if threshold is None and k is None:
-        threshold = threshold_for(chosen.name, "group")
+        threshold = threshold_for(model or chosen.name, "group")
     return regroup(library, chosen.id, method=method, threshold=threshold, k=k)
 
 

@@ -1,3 +1,96 @@
-"""Networks."""
+"""The networks: which there are, what they are, and fetching published ones."""
 
-COMMANDS = ()
+from __future__ import annotations
+
+import click
+
+from facecluster.cli.options import examples
+from facecluster.cli.output import (
+    Form,
+    Progress,
+    form_options,
+    hint,
+    json_option,
+    print_json,
+    print_rows,
+)
+
+__all__ = ["COMMANDS"]
+
+
+@click.group()
+def models() -> None:
+    """List, describe and download networks."""
+
+
+@models.command("list")
+@form_options
+@examples("models list", "models list --json")
+def list_networks(form: Form) -> None:
+    """List the networks that --model knows by name.
+
+    verify, identify and group are the squared distances at which they tell people apart.
+    """
+    from facecluster.embed import list_models
+
+    rows = [
+        {
+            "model": one.name,
+            "state": one.state,
+            "architecture": one.architecture,
+            "dimension": one.dimension,
+            **one.thresholds,
+        }
+        for one in list_models()
+    ]
+    columns = ["model", "state", "architecture", "dimension", "verify", "identify", "group"]
+    print_rows(rows, form, columns=columns)
+    if form == "table":
+        hint("'facecluster models info NAME'")
+
+
+@models.command()
+@click.argument("name", metavar="NAME|PATH")
+@json_option
+@examples("models info nn4", "models info my-network.safetensors --json")
+def info(name: str, as_json: bool) -> None:
+    """Describe a network: where its file is, what it is, its thresholds."""
+    from facecluster.embed import find_model
+
+    found = find_model(name)
+    about = {
+        "model": found.name,
+        "state": found.state,
+        "path": str(found.path) if found.path else None,
+        "architecture": found.architecture,
+        "dimension": found.dimension,
+        "thresholds": found.thresholds,
+    }
+    if as_json:
+        print_json(about)
+        return
+    for key in ("model", "state", "path", "architecture", "dimension"):
+        click.echo(f"{key:13}{about[key] if about[key] is not None else '-'}")
+    for use, threshold in found.thresholds.items():
+        click.echo(f"{use:13}squared distance up to {threshold:.3f}")
+
+
+@models.command("download")
+@click.argument("name", metavar="vggface2|casia-webface")
+@examples("models download vggface2")
+def fetch(name: str) -> None:
+    """Fetch the published weights NAME, about 110 MB, from GitHub into the cache.
+
+    Trained by facenet-pytorch's author on research data: read their terms. What has arrived is kept
+    when the connection breaks; the file is checked before it is used.
+    """
+    from facecluster.download import cached, download
+
+    with Progress("MB") as bar:
+        for there, total in download(name):
+            bar.show(there / 1e6, total / 1e6)
+    click.echo(f"{name} is in {cached(name)}.")
+    hint(f"'facecluster scan PATH --model {name}'")
+
+
+COMMANDS = (models,)

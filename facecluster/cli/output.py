@@ -5,17 +5,30 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
-__all__ = ["Form", "form_options", "hint", "json_option", "note", "print_json", "print_rows"]
+if TYPE_CHECKING:
+    import rich.progress
+
+__all__ = [
+    "Form",
+    "Progress",
+    "form_options",
+    "hint",
+    "json_option",
+    "note",
+    "print_json",
+    "print_rows",
+    "printable",
+]
 
 Form = Literal["table", "json", "csv"]
 Value = object
 Row = Mapping[str, Value]
-Item = TypeVar("Item")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
@@ -115,37 +128,43 @@ def printable(value: Value) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
 
 
-def track(items: Iterable[Item], *, total: int) -> Iterator[Item]:
-    """The same items, with a progress bar on stderr when a person watches it.
+class Progress:
+    """A progress bar on stderr for a person who watches; silent when stderr is no terminal.
 
-    Shows how many of `total` photos are done, photos a second and the time left.
+    Shows what is done of the whole, how many `unit` a second, and the time left.
     """
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
 
-    class Speed(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.1f} photos/s" if speed else "")
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._bar: rich.progress.Progress | None = None
 
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        Speed(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        speed_estimate_period=60,
-    )
-    with bar:
-        yield from bar.track(items, total=total, description="photos")
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            self._bar = self._make_bar()
+            self._bar.start()
+            self._task = self._bar.add_task("", total=None, speed="")
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, done: float, total: float) -> None:
+        """So much is done of so much."""
+        if self._bar:
+            speed = done / max(time.monotonic() - self._began, 1e-3)
+            text = f"{done:.0f}/{total:.0f} {self._unit}  {speed:.1f} {self._unit}/s"
+            self._bar.update(self._task, completed=done, total=total, speed=text)
+
+    @staticmethod
+    def _make_bar() -> rich.progress.Progress:
+        import rich.console
+        import rich.progress
+
+        return rich.progress.Progress(
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.fields[speed]}", markup=False),
+            rich.progress.TimeRemainingColumn(),
+            console=rich.console.Console(stderr=True),
+        )

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.groups import group_faces, tell_grouping
-from facecluster.cli.network import library_model_name, open_analyzer
+from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
+    Progress,
     hint,
     json_option,
     note,
     print_json,
     printable,
-    track,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def scan(
     that cannot be read are listed by 'status' and make the exit code 3.
     """
     summary, seconds = _look_at(library, paths, model, allow_empty)
-    grouping = group_faces(library) if then_group and library.models() else None
+    grouping = group_faces(library, model=model) if then_group else None
     if as_json:
         figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
         if grouping:
@@ -78,13 +78,14 @@ def _look_at(
     """Run a scan under a progress bar; returns what it did and its seconds."""
     from facecluster.scan import scan as start
 
-    analyzer = open_analyzer(model or library_model_name(library))
+    analyzer = open_analyzer(model or default_network(library))
     began = time.monotonic()
     run = start(library, paths, analyzer, allow_empty=allow_empty)
     done = 0
     try:
-        for _ in track(run, total=run.total):
-            done += 1
+        with Progress("photos") as bar:
+            for done, _ in enumerate(run, start=1):
+                bar.show(done, run.total)
     except KeyboardInterrupt:
         note(f"Stopped: {done} photos done, run again to go on.")
         click.get_current_context().exit(130)

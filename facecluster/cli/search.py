@@ -18,7 +18,7 @@ from facecluster.cli.output import (
     print_json,
     print_rows,
 )
-from facecluster.errors import UnreadableImage
+from facecluster.errors import LibraryError, UnreadableImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json
     analyzer = open_analyzer(model)
     one, other = (_main_embedding(analyzer, path) for path in (a, b))
     squared_distance = float(max(0.0, ((one - other) ** 2).sum()))
-    limit = threshold_for(model, "verify") if threshold is None else threshold
+    limit = analyzer.embedder.thresholds["verify"] if threshold is None else threshold
     same = squared_distance <= limit
     if as_json:
         print_json({"squared_distance": squared_distance, "threshold": limit, "same": same})
@@ -63,7 +63,8 @@ def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
         raise UnreadableImage(f"No face was found on {path}: try another photo of this person.")
     if len(found.faces) > 1:
         note(f"{path} shows {len(found.faces)} faces; the main one is compared.")
-    return found.embeddings[main_face(found.faces, width, height)]
+    row: NDArray[np.float32] = found.embeddings[main_face(found.faces, width, height)]
+    return row
 
 
 def main_face(faces: tuple[Face, ...], width: int, height: int) -> int:
@@ -79,21 +80,28 @@ def main_face(faces: tuple[Face, ...], width: int, height: int) -> int:
 
 @click.command()
 @click.argument("photo", type=PHOTO)
+@click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
 @click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
 @form_options
 @examples("identify party.jpg", "identify party.jpg --json")
 @with_library
-def identify(library: Library, photo: Path, threshold: float | None, form: Form) -> None:
+def identify(
+    library: Library, photo: Path, model: str | None, threshold: float | None, form: Form
+) -> None:
     """Tell who is on PHOTO, by the faces you named.
 
     Beyond the threshold a face is unknown. The photo need not be in the library and is not added.
     """
     from facecluster.people import identify as compare
 
-    model = library_model(library)
-    limit = threshold_for(model.name, "identify") if threshold is None else threshold
-    found, _ = _look_at(open_analyzer(model.name), photo)
-    answers = compare(library, model.id, found.embeddings, threshold=limit)
+    chosen = library_model(library, model)
+    network = model or chosen.name
+    limit = threshold_for(network, "identify") if threshold is None else threshold
+    analyzer = open_analyzer(network)
+    if analyzer.embedder.fingerprint != chosen.fingerprint:
+        raise LibraryError(f"The network {network} has changed: scan your folders again first.")
+    found, _ = _look_at(analyzer, photo)
+    answers = compare(library, chosen.id, found.embeddings, threshold=limit)
     rows = [
         {
             "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
