@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster import images, quality
-from facecluster.align import crop
+from facecluster import images
+from facecluster.align import TEMPLATE_SIZE, crop
 from facecluster.engines import Engine, threads
 from facecluster.errors import MissingRoot, UnreadableImage
 from facecluster.images import LONGEST, Picture
 from facecluster.library import KnownFile, Library, Unembedded
+from facecluster.quality import measure
 from facecluster.records import Analysis, Face, FileStamp, Photo
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ class Analyzer:
         """The faces of each picture; both networks see those of all pictures together."""
         detected = self._detector.detect(pictures)
         aligned = [
-            [self._align(picture, detection) for detection in detections]
+            [pair for detection in detections if (pair := self._align(picture, detection))]
             for picture, detections in zip(pictures, detected, strict=True)
         ]
-        faces = [tuple(face for face, _ in pairs) for pairs in aligned]
         rows = self._embed([pixels for pairs in aligned for _, pixels in pairs])
+        parts = _split(rows, [len(pairs) for pairs in aligned])
         return [
-            Found(mine, part)
-            for mine, part in zip(faces, _split(rows, [len(f) for f in faces]), strict=True)
+            Found(tuple(face for face, _ in pairs), part)
+            for pairs, part in zip(aligned, parts, strict=True)
         ]
 
     def embed(
@@ -110,27 +111,31 @@ class Analyzer:
     ) -> list[NDArray[np.float32]]:
         """Unit rows (N, D) for the N known faces of each picture."""
         crops = [
-            self._crop(picture, face.landmarks)
+            self._crop(picture, np.asarray(face.landmarks) / picture.scale)
             for picture, mine in zip(pictures, faces, strict=True)
             for face in mine
         ]
         return _split(self._embed(crops), [len(mine) for mine in faces])
 
-    def _align(self, picture: Picture, found: Detection) -> tuple[Face, NDArray[np.uint8]]:
-        pixels = self._crop(picture, found.landmarks)
-        measured = quality.measure(np.asarray(found.landmarks), pixels)
-        return Face(found.box, found.landmarks, found.score, measured), pixels
+    def _align(self, picture: Picture, found: Detection) -> tuple[Face, NDArray[np.uint8]] | None:
+        """The face and its crop; None for one so broken that it has no size."""
+        points = np.asarray(found.landmarks, dtype=np.float64)
+        try:
+            pixels = self._crop(picture, points / picture.scale)
+            # Sharpness is compared between faces, so its crop has one size with every network.
+            sample = crop(picture.pixels, points / picture.scale, TEMPLATE_SIZE)
+        except ValueError:
+            return None
+        return Face(found.box, found.landmarks, found.score, measure(points, sample)), pixels
 
-    def _crop(
-        self, picture: Picture, landmarks: Sequence[tuple[float, float]]
-    ) -> NDArray[np.uint8]:
-        points = np.asarray(landmarks, dtype=np.float64) / picture.scale
-        return crop(picture.pixels, points, self.embedder.crop_size)
+    def _crop(self, picture: Picture, points: NDArray[np.float64]) -> NDArray[np.uint8]:
+        return crop(picture.pixels, points, self.embedder.crop_size, self.embedder.margin)
 
     def _embed(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         if not crops:
             return np.empty((0, self.embedder.dimension), dtype=np.float32)
-        return self.embedder.embed(np.stack(crops))
+        rows: NDArray[np.float32] = self.embedder.embed(np.stack(crops))
+        return rows
 
 
 def scan(
@@ -194,7 +199,7 @@ class Scan:
         self._library.scanned.remove(gone)
         self.summary.removed = len(gone)
         yield from self._embed_again()
-        self._library.scanned.finish()
+        self._library.scanned.finish(self._model)
 
     def _analyze(self) -> Iterator[Analysis]:
         """Hash ahead, recognise known content, read ahead, and let the networks see the rest."""

@@ -72,7 +72,7 @@ class Unreadable:
 class Status:
     """The library in figures; times are ISO 8601 in UTC.
 
-    photos counts different contents of files, faces those shown by `faces`; stated_faces are
+    photos counts different contents of files, faces those shown by `faces`; named_faces are
     those somebody is said to be in.
     """
 
@@ -83,7 +83,7 @@ class Status:
     groups: int
     grouped_faces: int
     people: int
-    stated_faces: int
+    named_faces: int
     unreadable: tuple[Unreadable, ...]
     models: tuple[Model, ...]
     last_scan: str | None
@@ -127,11 +127,12 @@ class Library:
         self.close()
 
     def models(self) -> list[Model]:
-        """The models that faces were embedded with, the newest first."""
+        """The models that faces were embedded with, that of the last complete scan first."""
         rows = self._connection.rows(
             "select id, name, fingerprint, dimension,"
             " (select count(*) from embedding where model = model.id)"
-            " from model order by id desc"
+            " from model order by"
+            " (select max(scan.id) from scan where model = model.id) desc nulls last, id desc"
         )
         return [Model(*row) for row in rows]
 
@@ -230,7 +231,7 @@ class Library:
             groups=len(groups),
             grouped_faces=sum(group.faces for group in groups),
             people=len(self.people()),
-            stated_faces=count[3],
+            named_faces=count[3],
             unreadable=tuple(Unreadable(*row) for row in unreadable),
             models=tuple(self.models()),
             last_scan=count[4],

@@ -119,7 +119,8 @@ class Groupings:
         for number, person, name, faces in self._connection.rows(
             "select number, person.id, name, count(*) from member"
             " join truth on truth.face = member.face and kind = 'is'"
-            " join person on person.id = truth.person group by number, person.id order by person.id"
+            " join person on person.id = truth.person"
+            " where member.face not in (select face from hidden) group by number, person.id order by person.id"
         ):
             votes.setdefault(number, Counter())[person, name] = faces
         leaders = {}

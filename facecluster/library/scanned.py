@@ -144,10 +144,10 @@ class Scanned:
             # file come back, everything is there again for one hash.
             self._drop_orphans()
 
-    def finish(self) -> None:
-        """Note that a scan has ended now."""
+    def finish(self, model: int | None = None) -> None:
+        """Note that a scan has ended now, with this model."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._connection.run("insert into scan (at) values (?)", (now,))
+        self._connection.run("insert into scan (at, model) values (?, ?)", (now, model))
 
     def _add_readable(self, analysis: Analysis, photo: Photo, detector: str, model: int) -> None:
         before = self._connection.rows(
@@ -306,16 +306,26 @@ def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32
     return rows
 
 
-def _below(roots: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _below(roots: Sequence[str]) -> tuple[str, list[str]]:
     """The condition on `path` for files at or below the roots."""
     parameters: list[str] = []
     for root in roots:
+        if not _is_text(root):
+            continue  # nor are the names below it, so nothing of it can be known
         folder = root.rstrip(os.sep) + os.sep
         # Paths below sort between "folder/" and "folder0", the next character after the slash.
         parameters += (root, folder, folder[:-1] + chr(ord(os.sep) + 1))
-    return " or ".join(["path = ? or (path >= ? and path < ?)"] * len(roots)) or "false", tuple(
-        parameters
-    )
+    one = "path = ? or (path >= ? and path < ?)"
+    return " or ".join([one] * (len(parameters) // 3)) or "false", parameters
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file name has no bytes that are not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _share(box: Box, width: int, height: int) -> Box:

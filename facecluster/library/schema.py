@@ -14,7 +14,6 @@ MIGRATIONS = Migrations("facecluster")
 
 # photo: the last content of the file that could be read; error: why the present one cannot.
 _FOUND = """
-create table scan (id integer primary key, at text not null) strict;
 create table file (
     path text primary key,
     photo integer references photo,
@@ -62,6 +61,11 @@ create table embedding (
     primary key (model, face)
 ) strict, without rowid;
 create index embedding_face on embedding (face);
+create table scan (
+    id integer primary key,
+    at text not null,
+    model integer references model
+) strict;
 create table grouping (
     id integer primary key,
     model integer not null references model,

@@ -137,10 +137,13 @@ class Statements:
         """The newest actions first; all of them without a limit."""
         undone = self._undone()
         rows = self._connection.rows(
-            "select id, at, command,"
-            " (select count(distinct face) from statement"
-            " where statement.action = coalesce(action.undoes, action.id))"
-            " from action order by id desc limit ?",
+            # An undo is of as many faces as the action at the end of its chain of undos.
+            "with recursive said(id, source) as ("
+            " select id, id from action where undoes is null"
+            " union all select action.id, source from action join said on undoes = said.id)"
+            " select action.id, at, command, (select count(distinct face) from statement"
+            " where statement.action = source)"
+            " from action join said on said.id = action.id order by action.id desc limit ?",
             (-1 if limit is None else limit,),
         )
         return [

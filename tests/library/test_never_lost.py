@@ -1,0 +1,218 @@
+"""Whatever is said, undone, scanned and grouped, in any order: no stated fact is ever lost."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from facecluster.errors import UsageError
+from facecluster.library import Library
+from facecluster.people import ignore, name_faces, name_group, redo, regroup, reject, undo
+from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
+
+PHOTOS = 4
+NAMES = ("Alice", "Bob", "alice ")
+# Two vectors of one person are 0.2 apart, of two people 2.
+PEOPLE = np.eye(16, dtype=np.float32)
+
+Place = tuple[int, int]  # photo and place in it: what a face is to a person who looks at it
+
+
+class Model:
+    """What a person who wrote everything down would hold to be true."""
+
+    def __init__(self) -> None:
+        self.actions: list[list[tuple[Place, str, str | None]]] = []
+        self.undone: list[int] = []
+
+    def truth(self) -> set[tuple[Place, str, str | None]]:
+        who: dict[Place, tuple[str, str | None] | None] = {}
+        denied: set[tuple[Place, str | None]] = set()
+        for number, facts in enumerate(self.actions):
+            if number in self.undone:
+                continue
+            for place, kind, name in facts:
+                if kind == "is-not":
+                    denied.add((place, name))
+                    if who.get(place) == ("is", name):
+                        who[place] = None
+                else:
+                    who[place] = (kind, name)
+                    if kind == "is":
+                        denied.discard((place, name))
+        said = {(place, *word) for place, word in who.items() if word}
+        return said | {(place, "is-not", name) for place, name in denied}
+
+
+class NeverLost(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.library = Library.open(Path(self.folder.name) / "library.sqlite")
+        self.net = self.library.scanned.register_model(fingerprint="f", name="n", dimension=16)
+        self.model = Model()
+        self.edits = [0] * PHOTOS
+        for photo in range(PHOTOS):
+            self._scan(photo)
+        self._group(1.0)
+
+    def teardown(self) -> None:
+        if hasattr(self, "library"):
+            self.library.close()
+            self.folder.cleanup()
+
+    @rule(face=st.integers(0, 7), name=st.sampled_from(NAMES))
+    def name_a_face(self, face: int, name: str) -> None:
+        place = divmod(face, 2)
+        name_faces(self.library, [self._face(place)], name, command="name")
+        self._wrote([(place, "is", name)])
+
+    @rule(pick=st.integers(0, 9), name=st.sampled_from(NAMES))
+    def name_a_group(self, pick: int, name: str) -> None:
+        groups = self.library.groups()
+        if not groups:
+            return
+        before = self._truth()
+        try:
+            name_group(self.library, groups[pick % len(groups)].number, name, command="name")
+        except UsageError:
+            assert self._truth() == before
+            return
+        # Which faces of a group take the name is tested elsewhere; here, that it then stays.
+        action = self.library.statements.log(1)[0].id
+        said = self.library._connection.rows(
+            "select face from statement where action = ?", (action,)
+        )
+        places = self._places()
+        self._wrote([(places[face], "is", name) for (face,) in said])
+
+    @rule(face=st.integers(0, 7), name=st.sampled_from(NAMES))
+    def reject_a_face(self, face: int, name: str) -> None:
+        place = divmod(face, 2)
+        try:
+            reject(self.library, [self._face(place)], person=name, command="reject")
+        except UsageError:
+            return  # nobody has that name yet
+        self._wrote([(place, "is-not", name)])
+
+    @rule(face=st.integers(0, 7), no_face=st.booleans())
+    def ignore_a_face(self, face: int, no_face: bool) -> None:
+        place = divmod(face, 2)
+        ignore(self.library, [self._face(place)], not_a_face=no_face, command="ignore")
+        self._wrote([(place, "not-a-face" if no_face else "ignore", None)])
+
+    @rule()
+    def undo_the_last(self) -> None:
+        left = [n for n in range(len(self.model.actions)) if n not in self.model.undone]
+        try:
+            undo(self.library, command="undo")
+        except UsageError:
+            assert not left
+            return
+        self.model.undone.append(left[-1])
+
+    @rule()
+    def redo_the_last(self) -> None:
+        try:
+            redo(self.library, command="redo")
+        except UsageError:
+            return
+        self.model.undone.pop()
+
+    @rule(photo=st.integers(0, PHOTOS - 1))
+    def scan_again(self, photo: int) -> None:
+        self._scan(photo)
+
+    @rule(photo=st.integers(0, PHOTOS - 1), taken_back=st.booleans())
+    def edit_a_photo_and_scan(self, photo: int, taken_back: bool) -> None:
+        self.edits[photo] += -1 if taken_back else 1
+        self._scan(photo)
+        self.library.scanned.remove([])
+
+    @rule(photo=st.integers(0, PHOTOS - 1))
+    def delete_a_photo_and_put_it_back(self, photo: int) -> None:
+        self.library.scanned.remove([f"/{photo}.jpg"])
+        self._scan(photo)
+
+    @rule(photo=st.integers(0, PHOTOS - 1))
+    def scan_with_another_detector(self, photo: int) -> None:
+        self._scan(photo, shift=1.0)
+
+    @rule(threshold=st.sampled_from([0.1, 1.0, 4.0]))
+    def group_again(self, threshold: float) -> None:
+        self._group(threshold)
+
+    @invariant()
+    def everything_said_still_holds(self) -> None:
+        if hasattr(self, "library"):
+            assert self._truth() == {
+                (place, kind, name and name.strip().casefold())
+                for place, kind, name in self._cleaned().truth()
+            }
+
+    def _cleaned(self) -> Model:
+        model = Model()
+        model.undone = self.model.undone
+        model.actions = [
+            [(place, kind, name and name.strip().casefold()) for place, kind, name in facts]
+            for facts in self.model.actions
+        ]
+        return model
+
+    def _wrote(self, facts: list[tuple[Place, str, str | None]]) -> None:
+        self.model.actions.append(facts)
+
+    def _scan(self, photo: int, shift: float = 0.0) -> None:
+        faces, rows = [], []
+        for place in range(2):
+            x = 100.0 * place + shift + self.edits[photo] % 3
+            points = ((x + 3, 3.0), (x + 7, 3.0), (x + 5, 5.0), (x + 3, 7.0), (x + 7, 7.0))
+            faces.append(Face(Box(x, 0, x + 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0)))
+            row = PEOPLE[(photo + place) % 3] + 0.3 * PEOPLE[4 + 2 * photo + place]
+            rows.append(row / np.linalg.norm(row))
+        content = f"{photo} {self.edits[photo]}"
+        stamp = FileStamp(f"/{photo}.jpg", 1, 1)
+        done = Analysis(
+            stamp, Photo(f"{content:>064}", 640, 480, 1, None), tuple(faces), np.stack(rows)
+        )
+        self.library.scanned.add([done], detector="d", model=self.net)
+
+    def _group(self, threshold: float) -> None:
+        done = regroup(self.library, self.net, method="agglomerative", threshold=threshold, k=None)
+        shown = {face.face: face for face in self.library.faces()}
+        together: dict[int, set[str]] = {}
+        for fact in self.library.statements.truth():
+            group = shown[fact.face].group if fact.face in shown else None
+            if fact.kind == "is" and fact.person and group is not None:
+                together.setdefault(group, set()).add(self.library.statements.name_of(fact.person))
+        assert all(len(names) == 1 for names in together.values()), "two people in one group"
+        assert (done.named_moved, done.names_lost) == (0, 0)
+
+    def _places(self) -> dict[int, Place]:
+        rows = self.library._connection.rows(
+            "select face.id, path, x0 from face join file on file.photo = face.photo"
+        )
+        return {face: (int(path[1]), int(x0 >= 90)) for face, path, x0 in rows}
+
+    def _face(self, place: Place) -> int:
+        return next(face for face, where in self._places().items() if where == place)
+
+    def _truth(self) -> set[tuple[Place, str, str | None]]:
+        places = self._places()
+        return {
+            (
+                places[fact.face],
+                fact.kind,
+                fact.person and self.library.statements.name_of(fact.person).casefold(),
+            )
+            for fact in self.library.statements.truth()
+        }
+
+
+TestNeverLost = NeverLost.TestCase
+TestNeverLost.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)

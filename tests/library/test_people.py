@@ -1,0 +1,257 @@
+"""Naming, rejecting, grouping under what was said, and telling who a face may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+from facecluster.library import Library
+from facecluster.people import (
+    constraints,
+    identify,
+    ignore,
+    ignore_group,
+    name_faces,
+    name_group,
+    redo,
+    regroup,
+    reject,
+    undo,
+)
+
+Put = Callable[..., list[int]]
+Save = Callable[[dict[int, int]], None]
+
+
+@pytest.fixture
+def faces(put: Put, save: Save) -> list[int]:
+    """Five faces: 1 to 3 in group 1, 4 in group 2, 5 in none."""
+    found = [face for photo, who in enumerate((1, 1, 1, 2, 3)) for face in put(f"/{photo}", who)]
+    save(dict(zip(found, (1, 1, 1, 2, -1), strict=True)))
+    return found
+
+
+def shown(library: Library) -> list[str | None]:
+    return [face.person for face in library.faces()]
+
+
+def name(library: Library, group: int, who: str) -> int:
+    return name_group(library, group, who, command=f"name {group} {who}").faces
+
+
+def test_naming_a_group_names_its_faces(library: Library, faces: list[int]) -> None:
+    said = name_group(library, 1, " alice", command="name 1 alice")
+    assert (said.person, said.faces, said.skipped) == ("alice", 3, 0)
+    assert shown(library) == ["alice"] * 3 + [None, None]
+    assert library.groups()[0].person == "alice"
+    (person,) = library.people()
+    assert (person.name, person.faces, person.photos) == ("alice", 3, 3)
+    assert [face.face for face in library.faces(person="ALICE")] == faces[:3]
+    assert library.statements.log()[0].command == "name 1 alice"
+
+
+def test_a_name_stays_with_the_faces_whatever_the_groups(
+    library: Library, faces: list[int], save: Save
+) -> None:
+    name(library, 1, "Alice")
+    save({face: 9 for face in faces[1:]})
+    assert shown(library)[:3] == ["Alice"] * 3
+    assert library.groups()[0].person == "Alice"
+    save({})
+    assert shown(library)[:3] == ["Alice"] * 3
+
+
+def test_an_unstated_face_shows_the_person_its_group_agrees_on(
+    library: Library, faces: list[int]
+) -> None:
+    name_faces(library, faces[:1], "Alice", command="name")
+    assert shown(library) == ["Alice"] * 3 + [None, None]
+    assert len(library.statements.truth()) == 1
+    name_faces(library, faces[1:2], "Bob", command="name")
+    assert shown(library)[:3] == ["Alice", "Bob", None]
+    assert library.groups()[0].person == "Alice", "the first named of equals"
+
+
+def test_renaming_a_group_leaves_what_was_said_of_single_faces(
+    library: Library, faces: list[int]
+) -> None:
+    name(library, 1, "Alcie")
+    name_faces(library, [faces[0]], "Bob", command="name")
+    said = name_group(library, 1, "Alice", command="name 1 Alice")
+    assert (said.faces, said.skipped) == (2, 1)
+    assert shown(library)[:3] == ["Bob", "Alice", "Alice"]
+    assert [person.name for person in library.people()] == ["Alice", "Bob"]
+
+
+def test_a_rejected_face_does_not_come_back(library: Library, faces: list[int], model: int) -> None:
+    name(library, 1, "Alice")
+    assert reject(library, [faces[2]], command="reject").person == "Alice"
+    assert shown(library)[:3] == ["Alice", "Alice", None]
+    name(library, 1, "Alice")
+    assert shown(library)[2] is None, "a word about the face outranks one about its group"
+    regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    a, b, c = (face.group for face in library.faces()[:3])
+    assert a == b != c
+    name_faces(library, [faces[2]], "Alice", command="name")
+    assert shown(library)[2] == "Alice"
+
+
+def test_rejecting_needs_somebody(library: Library, faces: list[int]) -> None:
+    with pytest.raises(UsageError, match="shows nobody"):
+        reject(library, [faces[4]], command="reject")
+    with pytest.raises(UsageError, match="Nobody is named Zoe"):
+        reject(library, [faces[4]], person="Zoe", command="reject")
+    with pytest.raises(UsageError, match="no face 99"):
+        name_faces(library, [99], "Zoe", command="name")
+    with pytest.raises(UsageError, match="Say which faces"):
+        ignore(library, [], command="ignore")
+    with pytest.raises(UsageError, match="no group 77"):
+        name_group(library, 77, "Zoe", command="name")
+    assert library.statements.log() == []
+
+
+def test_a_group_that_is_all_somebody_else_is_not_renamed_silently(
+    library: Library, faces: list[int]
+) -> None:
+    name(library, 1, "Alice")
+    name(library, 2, "Bob")
+    reject(library, [faces[3]], person="Alice", command="reject")
+    with pytest.raises(UsageError, match="one by one"):
+        name_group(library, 2, "Alice", command="name 2 Alice")
+    assert shown(library)[3] == "Bob"
+
+
+def test_ignored_faces_leave_lists_groups_and_grouping(
+    library: Library, faces: list[int], model: int
+) -> None:
+    ignore(library, faces[:1], command="ignore")
+    ignore(library, faces[4:], not_a_face=True, command="ignore")
+    assert [face.face for face in library.faces()] == faces[1:4]
+    assert [group.faces for group in library.groups()] == [2, 1]
+    assert library.embeddings(model)[0].tolist() == faces[1:4]
+    name_faces(library, faces[1:2], "Alice", command="name")
+    assert ignore_group(library, 1, command="ignore 1").skipped == 1
+    assert [face.face for face in library.faces()] == [faces[1], faces[3]]
+    undo(library, command="undo")
+    assert len(library.faces()) == 3
+    redo(library, command="redo")
+    assert len(library.faces()) == 2
+    with pytest.raises(UsageError, match="stated to be somebody"):
+        ignore_group(library, 1, command="ignore 1")
+
+
+def test_constraints_say_who_is_together_and_apart(
+    library: Library, faces: list[int], put: Put
+) -> None:
+    more = put("/more", 4, 5)
+    name_faces(library, [faces[0], faces[3], faces[1]], "Alice", command="name")
+    name_faces(library, [more[0]], "Bob", command="name")
+    reject(library, [faces[4]], person="Alice", command="reject")
+    reject(library, [faces[4]], person="Bob", command="reject")
+    order = np.array([*faces, *more])[::-1].copy()
+    made = constraints(library, order)
+    made.validate(len(order))
+    person = made.people()
+    row = {face: place for place, face in enumerate(order.tolist())}
+    alice = {int(person[row[face]]) for face in (faces[0], faces[1], faces[3])}
+    assert len(alice) == 1
+    apart = {frozenset((int(person[a]), int(person[b]))) for a, b in made.apart.tolist()}
+    alone = int(person[row[faces[4]]])
+    bob = int(person[row[more[0]]])
+    assert apart == {
+        frozenset((*alice, bob)),
+        frozenset((*alice, alone)),
+        frozenset((bob, alone)),
+    }
+    photos = made.photos.tolist()
+    assert photos[0] == photos[1] and len(set(photos)) == 6
+
+
+def test_two_groups_of_one_name_merge_at_the_next_grouping(
+    library: Library, faces: list[int], model: int
+) -> None:
+    name(library, 1, "Alice")
+    name(library, 2, "Alice")
+    done = regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    assert [(group.number, group.faces) for group in library.groups()] == [(1, 4)]
+    assert (done.faces, done.groups, done.ungrouped, done.named_faces) == (5, 1, 1, 4)
+    assert (done.named_moved, done.names_lost) == (0, 0)
+
+
+def test_two_people_stay_apart_in_one_heap_of_vectors(
+    library: Library, faces: list[int], model: int
+) -> None:
+    name_faces(library, faces[:1], "Alice", command="name")
+    name_faces(library, faces[1:2], "Bob", command="name")
+    regroup(library, model, method="agglomerative", threshold=4.0, k=None)
+    a, b = (face.group for face in library.faces()[:2])
+    assert a != b and None not in (a, b)
+
+
+def test_grouping_again_keeps_numbers_and_counts_what_is_new(
+    library: Library, faces: list[int], model: int, put: Put
+) -> None:
+    regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    before = {face.face: face.group for face in library.faces()}
+    assert before[faces[0]] == 1
+    put("/new1", 3)
+    put("/new2", 1)
+    done = regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    assert done.new_faces == 3
+    after = {face.face: face.group for face in library.faces()}
+    assert [after[face] for face in faces[:3]] == [before[face] for face in faces[:3]]
+    assert after[faces[4]] == 3, "1 and 2 were used before"
+
+
+def test_an_empty_library_can_be_grouped(library: Library, model: int) -> None:
+    for method, k in (("agglomerative", None), ("kmeans", 3), ("hdbscan", None)):
+        done = regroup(library, model, method=method, threshold=1.0, k=k)
+        assert (done.faces, done.groups) == (0, 0)
+
+
+def unit(*values: float) -> NDArray[np.float32]:
+    row = np.zeros(16)
+    row[: len(values)] = values
+    return (row / np.linalg.norm(row))[None].astype(np.float32)
+
+
+def test_identify_says_who_is_near_and_nobody_beyond_the_threshold(
+    library: Library, faces: list[int], model: int
+) -> None:
+    (nobody,) = identify(library, model, unit(0, 1), threshold=1.0)
+    assert (nobody.person, nobody.squared_distance, nobody.face) == (None, None, None)
+    name(library, 1, "Alice")
+    name(library, 2, "Bob")
+    near, far = identify(
+        library, model, np.concatenate([unit(0, 0.9, 0.1), unit(1)]), threshold=1.0
+    )
+    assert near.person == "Alice" and near.face == faces[0]
+    assert near.squared_distance == pytest.approx(2 - 2 * 0.9 / np.hypot(0.9, 0.1), abs=1e-3)
+    assert far.person is None and far.squared_distance == pytest.approx(2.0, abs=1e-3)
+    assert identify(library, model, np.empty((0, 16), dtype=np.float32), threshold=1.0) == []
+    with pytest.raises(ValueError, match="k must be"):
+        identify(library, model, unit(1), threshold=1.0, k=0)
+
+
+def test_one_very_near_face_outweighs_several_at_the_edge(
+    library: Library, faces: list[int], model: int
+) -> None:
+    name(library, 1, "Alice")  # three faces
+    name(library, 2, "Bob")  # one
+    (who,) = identify(library, model, unit(0, 0.55, 0.84), threshold=1.0)
+    assert who.person == "Bob"
+    (who,) = identify(library, model, unit(0, 0.70, 0.71), threshold=1.0)
+    assert who.person == "Alice", "nearly as near, and three of them"
+
+
+def test_named_faces_of_deleted_photos_still_tell_who_somebody_is(
+    library: Library, faces: list[int], model: int
+) -> None:
+    name(library, 2, "Bob")
+    library.scanned.remove(["/3"])
+    assert "Bob" not in shown(library)
+    assert identify(library, model, unit(0, 0, 1), threshold=1.0)[0].person == "Bob"

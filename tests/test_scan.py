@@ -1,0 +1,578 @@
+"""A scan with made-up networks: what is looked at, what is kept, and what survives interruptions.
+
+Run as a program, it scans the folder argv[2] into the library argv[1], for the test that kills it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from facecluster import images
+from facecluster.align import TEMPLATE
+from facecluster.engines import serial
+from facecluster.errors import MissingRoot
+from facecluster.images import Picture
+from facecluster.library import Fact, Library
+from facecluster.records import Analysis, Box, Point
+from facecluster.scan import Analyzer, Scan, scan
+
+SIDE = 28  # of a face, in pixels
+Spot = tuple[int, int, int]  # x, y and who it is, 1 to 15
+
+
+class Detection(NamedTuple):
+    """Stands for the detector's own record, which comes with torch."""
+
+    box: Box
+    landmarks: tuple[Point, Point, Point, Point, Point]
+    score: float
+
+
+class FakeDetector:
+    """Reads the faces from the first row of pixels, where `draw` wrote them."""
+
+    def __init__(self, name: str = "fake", shift: int = 0) -> None:
+        self.name, self.shift, self.seen = name, shift, 0
+
+    def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
+        self.seen += len(pictures)
+        return [[self._face(*spot) for spot in spots(picture.pixels)] for picture in pictures]
+
+    def _face(self, x: int, y: int, who: int) -> Detection:
+        x += self.shift
+        a, b, c, d, e = (tuple(p) for p in (TEMPLATE * SIDE / 112 + [x, y]).tolist())
+        return Detection(Box(x, y, x + SIDE, y + SIDE), (a, b, c, d, e), 0.9 + who / 1000)
+
+
+class FakeEmbedder:
+    """Everybody has an axis of their own; the grey level of the nose says who it is."""
+
+    crop_size, margin, dimension = 28, 0.0, 16
+
+    def __init__(self, name: str = "model", sign: int = 1) -> None:
+        self.name, self.fingerprint, self.sign, self.seen = name, f"print of {name}", sign, 0
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen += len(crops)
+        who = np.rint(crops[:, 18, 14, 0] / 16).astype(int)
+        return self.sign * np.eye(self.dimension, dtype=np.float32)[who]
+
+
+def spots(pixels: NDArray[np.uint8]) -> list[Spot]:
+    return [(int(x), int(y), int(who)) for x, y, who in pixels[0] if who]
+
+
+def draw(path: Path, *faces: Spot, note: int = 0, size: tuple[int, int] = (96, 80)) -> Path:
+    """A picture with these faces; note makes another content of the same picture."""
+    pixels = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    for place, (x, y, who) in enumerate(faces):
+        pixels[y : y + SIDE, x : x + SIDE] = who * 16
+        pixels[0, place] = (x, y, who)
+    pixels[-1, -1] = (note % 256, note // 256, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, format="PNG")
+    return path
+
+
+def fake_analyzer(
+    detector: FakeDetector | None = None, embedder: FakeEmbedder | None = None
+) -> Analyzer:
+    return Analyzer(detector or FakeDetector(), embedder or FakeEmbedder())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with Library.open(tmp_path / "db" / "library.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    draw(folder / "one.png", (4, 8, 1), (50, 30, 2))
+    draw(folder / "trip" / "two.png", (10, 20, 1))
+    draw(folder / "trip" / "none.png")
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names of the files that are hashed and read."""
+    calls: dict[str, list[str]] = {"content_hash": [], "read": []}
+    lock = threading.Lock()
+    for name, list_ in calls.items():
+        real = getattr(images, name)
+
+        def spy(
+            path: Path, *, real: object = real, list_: list[str] = list_, **more: int
+        ) -> object:
+            with lock:
+                list_.append(path.name)
+            return real(path, **more)  # type: ignore[operator]
+
+        monkeypatch.setattr(images, name, spy)
+    return calls
+
+
+def run(library: Library, *roots: Path, analyzer: Analyzer | None = None) -> Scan:
+    done = scan(library, roots, analyzer or fake_analyzer())
+    analyses = list(done)
+    assert len(analyses) == done.total
+    return done
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All that scans write, without ids."""
+    with sqlite3.connect(path) as connection:
+        found = {
+            "file": "select path, size, mtime_ns, error, sha256 from file"
+            " left join photo on photo.id = file.photo",
+            "photo": "select sha256, width, height, orientation, taken_at, detector from photo",
+            "face": "select sha256, x0, y0, x1, y1, landmarks, score, size, sharpness, yaw"
+            " from face join photo on photo.id = face.photo",
+            "embedding": "select fingerprint, sha256, x0, y0, vector from embedding"
+            " join face on face.id = embedding.face join photo on photo.id = face.photo"
+            " join model on model.id = embedding.model",
+        }
+        answer = {
+            name: sorted(connection.execute(sql).fetchall(), key=repr)
+            for name, sql in found.items()
+        }
+    connection.close()
+    return answer
+
+
+def state(library: Library, face: int, name: str) -> None:
+    person = library.statements.person(name, create=True)
+    library.statements.say([Fact(face, "is", person)], command=f"name {name}")
+
+
+def named(library: Library) -> dict[str, list[tuple[str, str | None]]]:
+    """For each photo, the left edges and names of its faces."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for face in library.faces():
+        found.setdefault(Path(face.path).name, []).append((f"{face.box.x0:.0f}", face.person))
+    return found
+
+
+def test_finds_all_faces_with_their_vectors(library: Library, photos: Path) -> None:
+    done = run(library, photos)
+    assert (done.summary.found, done.summary.analysed, done.summary.faces) == (3, 3, 3)
+    assert named(library) == {"one.png": [("4", None), ("50", None)], "two.png": [("10", None)]}
+    _, vectors = library.embeddings(library.models()[0].id)
+    assert vectors.argmax(axis=1).tolist() == [1, 2, 1]
+    assert vectors.shape == (3, 16) and vectors.dtype == np.float32
+    status = library.status()
+    assert (status.files, status.photos, status.faces) == (3, 3, 3)
+    assert status.last_scan is not None
+
+
+def test_a_face_whose_landmarks_are_one_point_is_left_out(library: Library, photos: Path) -> None:
+    class Broken(FakeDetector):
+        def _face(self, x: int, y: int, who: int) -> Detection:
+            face = super()._face(x, y, who)
+            return face._replace(landmarks=((16.0, 16.0),) * 5) if who == 2 else face
+
+    run(library, photos, analyzer=fake_analyzer(Broken()))
+    assert named(library) == {"one.png": [("4", None)], "two.png": [("10", None)]}
+
+
+def test_an_analysis_is_yielded_with_what_was_found(library: Library, photos: Path) -> None:
+    analyses = {Path(a.file.path).name: a for a in scan(library, [photos], fake_analyzer())}
+    one = analyses["one.png"]
+    assert one.photo is not None and (one.photo.width, one.photo.height) == (96, 80)
+    assert one.photo.sha256 == hashlib.sha256((photos / "one.png").read_bytes()).hexdigest()
+    assert one.embeddings is not None and one.embeddings.shape == (2, 16)
+    assert analyses["none.png"].faces == ()
+
+
+def test_second_scan_opens_nothing_and_changes_nothing(
+    library: Library, photos: Path, opened: dict[str, list[str]]
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    run(library, photos)
+    before = rows(library.path)
+    for calls in opened.values():
+        assert len(calls) == 4
+        calls.clear()
+    done = run(library, photos)
+    assert opened == {"content_hash": [], "read": []}
+    assert (done.total, done.summary.unchanged) == (0, 4)
+    assert rows(library.path) == before
+
+
+def test_moved_and_copied_photos_cost_one_hash(
+    library: Library, photos: Path, opened: dict[str, list[str]]
+) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    before = rows(library.path)
+    (photos / "trip").rename(photos / "travel")
+    shutil.copy(photos / "one.png", photos / "copy.png")
+    opened["content_hash"].clear()
+    opened["read"].clear()
+    done = run(library, photos)
+    assert sorted(opened["content_hash"]) == ["copy.png", "none.png", "two.png"]
+    assert opened["read"] == []
+    assert (done.summary.linked, done.summary.analysed, done.summary.removed) == (3, 0, 2)
+    after = rows(library.path)
+    assert [after[name] == before[name] for name in ("photo", "face", "embedding")] == [True] * 3
+    assert len(after["file"]) == 4
+    assert named(library)["copy.png"][0] == ("4", "Alice")
+
+
+def test_a_renamed_only_folder_is_no_unplugged_disk(library: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "photos" / "2024" / "one.png", (4, 8, 1))
+    run(library, tmp_path / "photos")
+    (tmp_path / "photos" / "2024").rename(tmp_path / "photos" / "2024 Rome")
+    done = run(library, tmp_path / "photos")
+    assert (done.summary.linked, done.summary.removed) == (1, 1)
+
+
+def test_two_new_copies_are_analysed_once(library: Library, photos: Path) -> None:
+    shutil.copy(photos / "one.png", photos / "same.png")
+    detector = FakeDetector()
+    done = run(library, photos, analyzer=fake_analyzer(detector))
+    assert detector.seen == 3
+    assert (done.summary.analysed, done.summary.linked) == (3, 1)
+    assert len(rows(library.path)["photo"]) == 3
+
+
+def test_deleted_files_leave_and_named_faces_stay_for_their_return(
+    library: Library, photos: Path, tmp_path: Path, opened: dict[str, list[str]]
+) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    for name in ("one.png", "trip/two.png"):
+        (photos / name).rename(tmp_path / Path(name).name)
+    run(library, photos)
+    assert library.faces() == [] and library.status().faces == 0
+    assert len(rows(library.path)["photo"]) == 2, "the one with Alice and the one still there"
+    assert [person.name for person in library.people()] == ["Alice"]
+    opened["read"].clear()
+    (tmp_path / "one.png").rename(photos / "again.png")
+    run(library, photos)
+    assert named(library) == {"again.png": [("4", "Alice"), ("50", None)]}
+    assert opened["read"] == []
+
+
+def test_an_unplugged_disk_stops_the_scan_and_empties_nothing(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    before = rows(library.path)
+    shutil.rmtree(photos)
+    with pytest.raises(MissingRoot):
+        scan(library, [photos], fake_analyzer())
+    photos.mkdir()
+    with pytest.raises(MissingRoot, match="None of the 3 photos known below"):
+        scan(library, [photos], fake_analyzer())
+    draw(photos / "other.png", (9, 9, 3))
+    with pytest.raises(MissingRoot):
+        scan(library, [photos], fake_analyzer())
+    assert rows(library.path) == before
+    list(scan(library, [photos], fake_analyzer(), allow_empty=True))
+    assert named(library) == {"other.png": [("9", None)]}
+
+
+def test_scanning_one_root_leaves_another_alone(library: Library, tmp_path: Path) -> None:
+    for root in ("a", "a0", "a b"):
+        draw(tmp_path / root / f"{root}.png", (4, 8, 1), note=len(root))
+    run(library, tmp_path / "a", tmp_path / "a0", tmp_path / "a b")
+    shutil.rmtree(tmp_path / "a0")
+    run(library, tmp_path / "a")
+    run(library, tmp_path / "a" / "a.png")
+    assert {Path(row[0]).name for row in rows(library.path)["file"]} == {  # type: ignore[arg-type]
+        "a.png",
+        "a0.png",
+        "a b.png",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_keeps_its_photos(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(library, photos)
+    before = rows(library.path)
+    real = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("trip"):
+            raise PermissionError(13, "no")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    done = run(library, photos)
+    assert done.summary.removed == 0
+    assert rows(library.path) == before
+
+
+def test_unreadable_photos_are_data_and_tried_again_only_when_they_change(
+    library: Library, photos: Path, opened: dict[str, list[str]]
+) -> None:
+    bad = photos / "bad.png"
+    bad.write_bytes(b"no picture")
+    shutil.copy(bad, photos / "worse.png")
+    done = run(library, photos)
+    assert done.summary.unreadable == 2
+    reasons = {Path(one.path).name: one.reason for one in library.status().unreadable}
+    assert reasons.keys() == {"bad.png", "worse.png"}
+    assert all(name in reason for name, reason in reasons.items()), "each names its own file"
+    opened["read"].clear()
+    assert run(library, photos).summary.unreadable == 0
+    draw(bad, (4, 8, 5))
+    done = run(library, photos)
+    assert opened["read"] == ["bad.png"]
+    assert named(library)["bad.png"] == [("4", None)]
+    assert len(library.status().unreadable) == 1
+
+
+def test_a_damaged_edit_keeps_what_was_known_until_it_is_repaired(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    good = (photos / "one.png").read_bytes()
+    (photos / "one.png").write_bytes(good[:100])
+    run(library, photos)
+    assert named(library)["one.png"][0] == ("4", "Alice")
+    (photos / "one.png").write_bytes(good)
+    os.utime(photos / "one.png", ns=(1, 1))
+    run(library, photos)
+    assert named(library)["one.png"][0] == ("4", "Alice")
+    assert library.status().unreadable == ()
+
+
+def test_names_follow_into_edited_content(library: Library, photos: Path) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    draw(photos / "one.png", (6, 9, 1), (50, 30, 2), note=1)
+    run(library, photos)
+    assert named(library)["one.png"] == [("6", "Alice"), ("50", None)]
+    assert len(rows(library.path)["photo"]) == 3, "the old content is gone"
+
+
+def test_names_follow_into_a_resized_picture(library: Library, tmp_path: Path) -> None:
+    path = draw(tmp_path / "p" / "one.png", (10, 20, 1), size=(96, 80))
+    run(library, path)
+    state(library, 1, "Alice")
+    draw(path, (30, 65, 1), size=(288, 240))
+    # The detector's faces are all of one size, so the fake draws this one three times as large.
+    done = scan(library, [path], fake_analyzer(_Large()))
+    list(done)
+    assert named(library)["one.png"] == [("30", "Alice")]
+
+
+class _Large(FakeDetector):
+    def _face(self, x: int, y: int, who: int) -> Detection:
+        small = super()._face(x, y, who)
+        box = Box(x, y, x + 3 * SIDE, y + 3 * SIDE)
+        return Detection(box, small.landmarks, small.score)
+
+
+def test_a_name_does_not_pass_to_a_stranger_at_the_same_place(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    draw(photos / "one.png", (4, 8, 7), note=1)
+    run(library, photos)
+    assert named(library)["one.png"] == [("4", None)]
+    assert len(library.statements.truth()) == 1, "what was said of the old content is kept"
+    draw(photos / "one.png", (4, 8, 1), (50, 30, 2))
+    run(library, photos)
+    assert named(library)["one.png"] == [("4", "Alice"), ("50", None)]
+
+
+def test_editing_one_of_two_copies_leaves_the_name_with_both(
+    library: Library, photos: Path
+) -> None:
+    shutil.copy(photos / "one.png", photos / "copy.png")
+    run(library, photos)
+    state(library, 1, "Alice")
+    draw(photos / "one.png", (5, 9, 1), note=1)
+    run(library, photos)
+    assert named(library)["one.png"] == [("5", "Alice")]
+    assert named(library)["copy.png"] == [("4", "Alice"), ("50", None)]
+    library.statements.undo(command="undo")
+    assert {name for faces in named(library).values() for _, name in faces} == {None}
+
+
+def test_an_edit_taken_back_brings_the_name_back(library: Library, photos: Path) -> None:
+    original = (photos / "one.png").read_bytes()
+    run(library, photos)
+    state(library, 1, "Alice")
+    state(library, 2, "Bob")
+    draw(photos / "one.png", (5, 9, 1), note=1)
+    run(library, photos)
+    assert named(library)["one.png"] == [("5", "Alice")]
+    (photos / "one.png").write_bytes(original)
+    run(library, photos)
+    assert named(library)["one.png"] == [("4", "Alice"), ("50", "Bob")]
+
+
+def test_another_detector_looks_again_and_faces_keep_their_numbers(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    before = {face.face: face.box.x0 for face in library.faces()}
+    done = run(library, photos, analyzer=fake_analyzer(FakeDetector("better", shift=3)))
+    assert (done.summary.analysed, done.summary.linked) == (3, 0)
+    after = {face.face: face.box.x0 for face in library.faces()}
+    assert after == {face: x + 3 for face, x in before.items()}
+    assert named(library)["one.png"][0] == ("7", "Alice")
+
+
+def test_a_named_face_that_is_not_found_again_is_kept(library: Library, photos: Path) -> None:
+    run(library, photos)
+    state(library, 1, "Alice")
+    far = fake_analyzer(FakeDetector("blind", shift=25))
+    run(library, photos, analyzer=far)
+    assert named(library)["one.png"] == [("4", "Alice"), ("29", None), ("75", None)]
+    assert run(library, photos, analyzer=far).total == 0
+
+
+def test_another_model_embeds_again_and_keeps_the_faces(
+    library: Library, photos: Path, opened: dict[str, list[str]]
+) -> None:
+    run(library, photos)
+    before = library.faces()
+    opened["content_hash"].clear()
+    detector, other = FakeDetector(), FakeEmbedder("other", sign=-1)
+    done = run(library, photos, analyzer=fake_analyzer(detector, other))
+    assert (done.summary.embedded_again, done.summary.analysed, done.total) == (2, 0, 2)
+    assert detector.seen == 0 and opened["content_hash"] == []
+    assert library.faces() == before
+    newest, oldest = library.models()
+    assert (newest.name, newest.faces, oldest.faces) == ("other", 3, 3)
+    for model, sign in ((newest, -1), (oldest, 1)):
+        _, vectors = library.embeddings(model.id)
+        assert (sign * vectors).argmax(axis=1).tolist() == [1, 2, 1]
+    assert run(library, photos, analyzer=fake_analyzer(detector, other)).total == 0
+
+
+def test_a_photo_that_cannot_be_embedded_again_is_listed_and_not_retried(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(library, photos)
+    found = images.find_images
+
+    def as_before(roots: Iterator[Path]) -> Iterator[object]:
+        stamps = list(found(roots))
+        (photos / "one.png").write_bytes(b"gone bad")  # after its stamp was taken
+        return iter(stamps)
+
+    monkeypatch.setattr(images, "find_images", as_before)
+    other = fake_analyzer(embedder=FakeEmbedder("other"))
+    done = scan(library, [photos], other)
+    list(done)
+    assert (done.summary.embedded_again, done.summary.unreadable) == (1, 1)
+    assert len(library.faces()) == 3, "the faces known before stay"
+
+
+def test_breaking_off_keeps_what_was_committed(library: Library, tmp_path: Path) -> None:
+    for number in range(30):
+        draw(tmp_path / "p" / f"{number:02}.png", (4, 8, 1), note=number)
+    running = iter(scan(library, [tmp_path / "p"], fake_analyzer()))
+    yielded = [next(running) for _ in range(3)]
+    running.close()  # type: ignore[attr-defined]
+    assert {a.file.path for a in yielded} <= {str(row[0]) for row in rows(library.path)["file"]}
+    done = run(library, tmp_path / "p")
+    assert done.summary.unchanged > 0
+    assert done.summary.unchanged + done.summary.analysed == 30
+    assert library.status().faces == 30
+
+
+def test_an_unexpected_error_flies_and_leaves_the_earlier_batches(
+    library: Library, tmp_path: Path
+) -> None:
+    for number in range(30):
+        draw(tmp_path / "p" / f"{number:02}.png", (4, 8, 1), note=number)
+
+    class Failing(FakeDetector):
+        def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
+            if self.seen > 10:
+                raise RuntimeError("the network broke")
+            return super().detect(pictures)
+
+    with pytest.raises(RuntimeError, match="the network broke"):
+        run(library, tmp_path / "p", analyzer=fake_analyzer(Failing()))
+    assert 10 < library.status().faces < 30
+    assert threading.active_count() == 1
+
+
+def test_no_engine_changes_the_result(tmp_path: Path, photos: Path) -> None:
+    found = []
+    for name, engine in (("a", serial), ("b", None)):
+        with Library.open(tmp_path / f"{name}.sqlite") as library:
+            list(scan(library, [photos], fake_analyzer(), engine=engine))
+            found.append(rows(library.path))
+    assert found[0] == found[1]
+
+
+def test_names_that_are_not_text_do_not_stop_a_scan(library: Library, photos: Path) -> None:
+    try:
+        draw(Path(os.fsdecode(os.fsencode(photos) + b"/bad\xff.png")), (4, 8, 1))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system refuses names that are not text")
+    assert run(library, photos).summary.found == 3
+    odd = Path(os.fsdecode(os.fsencode(photos) + b"\xff"))
+    odd.mkdir()
+    assert run(library, odd).summary.found == 0
+
+
+def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(7)
+    folder = tmp_path / "photos"
+    for number in range(150):
+        faces = [(dice.randrange(40), dice.randrange(1, 50), dice.randrange(1, 16))]
+        draw(folder / f"{number:03}.png", *faces, note=number)
+    (folder / "broken.png").write_bytes(b"no picture")
+    shutil.copy(folder / "007.png", folder / "twin.png")
+    with Library.open(tmp_path / "undisturbed.sqlite") as library:
+        run(library, folder)
+    database = tmp_path / "killed.sqlite"
+    command = [sys.executable, __file__, str(database), str(folder)]
+    for _ in range(4):
+        # A line comes for each photo committed: kill somewhere between two of them.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(dice.randrange(1, 40)):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+    with Library.open(database) as library:
+        seen = library.status().files
+        assert 0 < seen < 152
+        done = run(library, folder)
+        assert done.summary.unchanged >= seen - 1
+        assert run(library, folder).total == 0
+    assert rows(database) == rows(tmp_path / "undisturbed.sqlite")
+
+
+def _print_each(analyses: Iterator[Analysis]) -> None:
+    for analysis in analyses:
+        print(analysis.file.path, flush=True)
+
+
+if __name__ == "__main__":
+    with Library.open(Path(sys.argv[1])) as here:
+        _print_each(iter(scan(here, [Path(sys.argv[2])], fake_analyzer())))
