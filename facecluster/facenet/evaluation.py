@@ -1,0 +1,265 @@
+"""How well embeddings tell people apart (section 4): VAL and FAR, the LFW protocol, grouping.
+
+"same" and "different" are the squared distances of pairs of one person (P_same) and of two
+(P_diff). A pair is accepted when its distance D <= d. Evaluators yield (name, value).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+
+__all__ = [
+    "FALSE_ACCEPT_RATES",
+    "FarThreshold",
+    "FoldedAccuracy",
+    "Roc",
+    "area_under_curve",
+    "best_threshold",
+    "equal_error_rate",
+    "even_folds",
+    "false_accept_bound",
+    "false_accept_rate",
+    "folded_accuracy",
+    "roc",
+    "squared_distances",
+    "threshold_at_far",
+    "validation_rate",
+    "verification",
+]
+
+Floats = NDArray[np.float64]
+FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+
+
+def squared_distances(
+    left: NDArray[np.floating], right: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Squared L2 distance of row i of left to row i of right, both (N, D): (N,), float64."""
+    difference = np.asarray(left, dtype=np.float64) - right
+    return np.einsum("ij,ij->i", difference, difference)
+
+
+def validation_rate(same: Floats, threshold: float) -> float:
+    """VAL(d) = |TA(d)| / |P_same|: the share of same pairs accepted."""
+    return float(np.mean(_some(same, "same") <= threshold))
+
+
+def false_accept_rate(different: Floats, threshold: float) -> float:
+    """FAR(d) = |FA(d)| / |P_diff|: the share of different pairs accepted."""
+    return float(np.mean(_some(different, "different") <= threshold))
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """FAR and VAL at each threshold, all (T,) and none falling.
+
+    The first threshold accepts nothing, the last everything; those between are the distances met.
+    """
+
+    thresholds: Floats
+    far: Floats
+    val: Floats
+
+
+def roc(same: Floats, different: Floats) -> Roc:
+    """The whole curve, one point for each different distance; O(n log n)."""
+    same, different = np.sort(_some(same, "same")), np.sort(_some(different, "different"))
+    thresholds = np.unique(np.concatenate([same, different]))
+    thresholds = np.concatenate([[np.nextafter(thresholds[0], -np.inf)], thresholds])
+    far = np.searchsorted(different, thresholds, side="right") / len(different)
+    val = np.searchsorted(same, thresholds, side="right") / len(same)
+    return Roc(thresholds, far, val)
+
+
+def area_under_curve(same: Floats, different: Floats) -> float:
+    """The probability that a same pair is nearer than a different one, a tie counting half."""
+    same, different = _some(same, "same"), np.sort(_some(different, "different"))
+    nearer = len(different) - np.searchsorted(different, same, side="right")
+    not_farther = len(different) - np.searchsorted(different, same, side="left")
+    return float((nearer + not_farther).sum() / (2 * len(same) * len(different)))
+
+
+def equal_error_rate(same: Floats, different: Floats) -> tuple[float, float]:
+    """The rate at which as many same pairs are refused as different ones accepted; its threshold.
+
+    Where the steps do not meet exactly, the mean of both at the threshold that brings them nearest
+    to each other (the lowest such).
+    """
+    curve = roc(same, different)
+    refused = 1.0 - curve.val
+    at = int(np.argmin(np.abs(curve.far - refused)))
+    return float((curve.far[at] + refused[at]) / 2), float(curve.thresholds[at])
+
+
+@dataclass(frozen=True, slots=True)
+class FarThreshold:
+    """A threshold for a wished false-accept rate, and what the pairs can really tell about it.
+
+    accepted of the pairs different pairs are within the threshold. bound is the highest true rate
+    that would still let so few in, one time in twenty: with 500 pairs and none accepted it is
+    0.6 %, so a wish for 0.1 % is met by the count but not shown by it (`shown` is then False).
+    """
+
+    threshold: float
+    wished: float
+    accepted: int
+    pairs: int
+    bound: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the pairs are enough to show that the wish is met."""
+        return self.bound <= self.wished
+
+
+def threshold_at_far(different: Floats, far: float) -> FarThreshold:
+    """The largest threshold whose FAR on these pairs is at most far (0 <= far <= 1).
+
+    It lies just below the first different pair too many; 4.0 when there is none.
+    """
+    if not 0 <= far <= 1:
+        raise ValueError(f"far must be from 0 to 1, got {far}")
+    ordered = np.sort(_some(different, "different"))
+    # A wish such as 0.29 x 100 must not lose a pair to rounding.
+    allowed = math.floor(far * len(ordered) + 1e-9)
+    threshold = 4.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], -np.inf))
+    accepted = int(np.searchsorted(ordered, threshold, side="right"))
+    bound = false_accept_bound(accepted, len(ordered))
+    return FarThreshold(threshold, far, accepted, len(ordered), bound)
+
+
+def false_accept_bound(accepted: int, pairs: int, *, confidence: float = 0.95) -> float:
+    """The upper limit (Clopper and Pearson, 1934) of a rate of which accepted in pairs are seen.
+
+    The pairs are taken as independent; pairs that share people are less, so the truth may be worse.
+    """
+    if not 0 <= accepted <= pairs or pairs == 0:
+        raise ValueError(f"accepted must be from 0 to pairs >= 1, got {accepted} of {pairs}")
+    if accepted == pairs:
+        return 1.0
+    low, high = accepted / pairs, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _binomial_at_most(accepted, pairs, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _binomial_at_most(count: int, trials: int, rate: float) -> float:
+    """The probability of at most count successes."""
+    if not 0 < rate < 1:
+        return float(rate <= 0)
+    drawn = np.arange(count + 1)
+    # log(n! / (k! (n-k)!)) step by step, so that thousands of trials do not overflow.
+    steps = np.log((trials - drawn[:-1]) / (drawn[:-1] + 1.0))
+    ways = np.concatenate([[0.0], np.cumsum(steps)])
+    return float(np.exp(ways + drawn * math.log(rate) + (trials - drawn) * math.log1p(-rate)).sum())
+
+
+def best_threshold(distances: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
+    """The threshold with the highest accuracy on pairs (N,), and that accuracy.
+
+    Among equally good ones the middle of the widest gap between two distances, so that it is as
+    far as possible from both.
+    """
+    order = np.argsort(_some(distances, "any"), kind="stable")
+    ordered, accepted = distances[order], same[order].astype(np.int64)
+    # right[i]: pairs judged rightly when the i nearest are accepted.
+    right = np.concatenate([[0], np.cumsum(2 * accepted - 1)]) + int((~same).sum())
+    # The lowest edge is below every distance, so that accepting none is a choice, too.
+    edges = np.concatenate([[min(0.0, ordered[0] - 1e-9)], ordered, [max(4.0, ordered[-1])]])
+    gaps = np.diff(edges)
+    # Equal distances cannot be parted: only a real gap, or either end, is a threshold.
+    possible = gaps > 0
+    possible[-1] = True
+    right = np.where(possible, right, -1)
+    best = np.flatnonzero(right == right.max())
+    at = int(best[np.argmax(gaps[best])])
+    return float((edges[at] + edges[at + 1]) / 2), float(right[at] / len(distances))
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedAccuracy:
+    """The LFW figure: mean over the folds, its standard error, and both of each fold (F,)."""
+
+    mean: float
+    standard_error: float
+    accuracies: Floats
+    thresholds: Floats
+
+
+def folded_accuracy(
+    distances: Floats, same: NDArray[np.bool_], folds: NDArray[np.int64]
+) -> FoldedAccuracy:
+    """Accuracy on each fold with the best threshold of all others (section 5.6).
+
+    distances, same, folds are (N,); folds are any numbers, at least two of them. The standard error
+    is s / sqrt(F), s with F - 1 degrees of freedom.
+    """
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise UsageError("Accuracy over folds needs pairs in at least two folds.")
+    accuracies, thresholds = [], []
+    for number in numbers:
+        here = folds == number
+        threshold, _ = best_threshold(distances[~here], same[~here])
+        accuracies.append(float(np.mean((distances[here] <= threshold) == same[here])))
+        thresholds.append(threshold)
+    error = float(np.std(accuracies, ddof=1) / math.sqrt(len(numbers)))
+    return FoldedAccuracy(
+        float(np.mean(accuracies)), error, np.array(accuracies), np.array(thresholds)
+    )
+
+
+def even_folds(same: NDArray[np.bool_], count: int = 10) -> NDArray[np.int64]:
+    """Folds 0 ... count - 1 for pairs that come without: runs of each kind, as LFW's are.
+
+    (N,) -> (N,). Runs, not turns, because lists are ordered by name: fewer people are in two folds.
+    """
+    folds = np.empty(len(same), dtype=np.int64)
+    for kind in (True, False):
+        rows = np.flatnonzero(same == kind)
+        folds[rows] = np.arange(len(rows)) * count // max(1, len(rows))
+    return folds
+
+
+def verification(
+    distances: Floats,
+    same: NDArray[np.bool_],
+    *,
+    folds: NDArray[np.int64],
+    rates: Sequence[float] = FALSE_ACCEPT_RATES,
+) -> Iterator[tuple[str, float]]:
+    """All figures of a list of pairs (N,): accuracy over folds, AUC, EER, VAL at each FAR.
+
+    With every VAL its threshold, and the bound of `threshold_at_far` that says how far to trust it.
+    """
+    accepted, refused = distances[same], distances[~same]
+    accuracy = folded_accuracy(distances, same, folds)
+    yield "accuracy", accuracy.mean
+    yield "accuracy standard error", accuracy.standard_error
+    yield "accuracy threshold", best_threshold(distances, same)[0]
+    yield "AUC", area_under_curve(accepted, refused)
+    rate, threshold = equal_error_rate(accepted, refused)
+    yield "EER", rate
+    yield "EER threshold", threshold
+    for wished in rates:
+        at = threshold_at_far(refused, wished)
+        yield f"VAL at FAR {wished:g}", validation_rate(accepted, at.threshold)
+        yield f"threshold at FAR {wished:g}", at.threshold
+        yield f"bound of FAR {wished:g}", at.bound
+
+
+def _some(distances: Floats, kind: str) -> Floats:
+    if len(distances) == 0:
+        raise UsageError(f"There are no {kind} pairs to measure.")
+    return distances
