@@ -115,7 +115,7 @@ class Embedder:
                 if isinstance(module, torch.nn.Conv2d):
                     module.to(torch.bfloat16)
         try:
-            self._network.to(self._device, memory_format=torch.channels_last)
+            self._network.to(self._device).to(memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"The device {self._device!r} cannot be used: {error}") from error
 

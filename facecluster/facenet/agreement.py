@@ -107,10 +107,11 @@ def _counts(
 def _apart(labels: Labels) -> Labels:
     """The labels with a number of its own for each face that is in no group."""
     alone = labels < 0
-    apart = labels.copy()
+    apart: Labels = labels.copy()
     apart[alone] = labels.max() + 1 + np.arange(int(alone.sum()))
     return apart
 
 
 def _sizes(labels: Labels) -> NDArray[np.int64]:
-    return np.unique(labels, return_counts=True)[1].astype(np.int64)
+    sizes: Labels = np.unique(labels, return_counts=True)[1].astype(np.int64)
+    return sizes

@@ -43,7 +43,8 @@ def squared_distances(
 ) -> NDArray[np.float64]:
     """Squared L2 distance of row i of left to row i of right, both (N, D): (N,), float64."""
     difference = np.asarray(left, dtype=np.float64) - right
-    return np.einsum("ij,ij->i", difference, difference)
+    distances: Floats = np.einsum("ij,ij->i", difference, difference)
+    return distances
 
 
 def validation_rate(same: Floats, threshold: float) -> float:
