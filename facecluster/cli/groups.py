@@ -23,14 +23,14 @@ METHODS = ("agglomerative", "kmeans", "hdbscan")
 
 @click.command()
 @click.option(
-    "--method", type=click.Choice(METHODS), help="[default: agglomerative; with -k kmeans]"
+    "--method", type=click.Choice(METHODS), help="How [default: agglomerative; with -k kmeans]."
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 4),
     metavar="D2",
-    help="Squared distance up to which faces belong together, 0 to 4; less makes purer, smaller "
-    "groups [default: measured for the network, see 'models'].",
+    help="Squared distance up to which faces belong together; less makes purer, smaller groups "
+    "[default: the network's, see 'models list'].",
 )
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
@@ -87,7 +87,7 @@ def tell_grouping(done: Regrouping) -> None:
 
 @click.command()
 @form_options
-@examples("groups", "groups --json")
+@examples("groups", "groups | head -20", "groups --json")
 @with_library
 def groups(library: Library, form: Form) -> None:
     """List the groups of the newest grouping, largest first."""

@@ -4,6 +4,7 @@ needed."""
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def database_option(command: Decorated) -> Decorated:
         type=click.Path(dir_okay=False, path_type=Path),
         expose_value=False,
         callback=_remember,
-        help="The library's file [environment: FACECLUSTER_DB; default: see 'status'].",
+        help="The library's file [default: $FACECLUSTER_DB, else the one of 'status'].",
     )(command)
 
 
@@ -81,7 +82,7 @@ def examples(*lines: str) -> Callable[[Decorated], Decorated]:
     def add(command: Decorated) -> Decorated:
         # \b keeps click from re-wrapping the paragraph
         block = "\n".join(["\b", "Examples:", *(f"  facecluster {line}" for line in lines)])
-        command.__doc__ = f"{command.__doc__ or ''}\n\n{block}\n"
+        command.__doc__ = f"{inspect.cleandoc(command.__doc__ or '')}\n\n{block}\n"
         return command
 
     return add

@@ -138,7 +138,15 @@ def redo(library: Library) -> None:
 
 
 @click.command()
-@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "-n",
+    "limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many.",
+)
 @form_options
 @examples("log", "log -n 100", "log --json")
 @with_library
