@@ -64,7 +64,7 @@ class Detector:
     """
 
     def __init__(
-        self, *, min_face: float = 20.0, min_share: float = 0.01, device: str = "cpu"
+        self, *, min_face: float = 32.0, min_share: float = 0.008, device: str = "cpu"
     ) -> None:
         if not min_face > 0 or not 0 <= min_share < 1:
             raise ValueError("min_face must be > 0 pixels and min_share in [0, 1)")
