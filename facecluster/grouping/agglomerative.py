@@ -14,8 +14,8 @@ group; a nearest neighbour within the bound is proven without a look at anything
 groups that run out of proven neighbours are scanned again. Ties are broken by a fixed shuffle of
 the rows; identical vectors are merged first.
 
-Cost: one symmetric n x n x d product in single precision (all lists), n * d doubles and a few tens
-of pairs a face in memory, and scans of the groups that run out: few where strangers are farther
+Cost: one symmetric n x n x d product in single precision (all lists), n * d doubles and some
+twenty pairs a face in memory, and scans of the groups that run out: few where strangers are farther
 apart than the threshold, about as much again where every face has hundreds of others within it.
 Distances that decide are computed in double precision.
 """
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.grouping.candidates import HELD, near_pairs, seed_radius
+from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints, components, pair_keys
 from facecluster.grouping.edges import Edges
 
@@ -36,8 +36,6 @@ __all__ = ["Dendrogram", "cut", "identical_pairs", "linkage"]
 
 # Pairs of rows gathered at a time for a double-precision distance: 2 x 0.5 MB at 128 dimensions.
 CHUNK = 512
-# Pairs that a small library may hold in any case.
-LEAST_HELD = 1 << 16
 # A scan in single precision proves all but ties; those left are scanned in double precision, at
 # last without a guess at the radius, which always proves.
 SCANS = ((np.float32, True), (np.float64, True), (np.float64, False))
@@ -259,8 +257,9 @@ class _Forest:
         fresh, size = self.unsure, len(self.alive)
         means = np.empty(self.sums.shape, dtype=precision)
         np.divide(self.sums, self.count[:, None], out=means, casting="same_kind")
-        # What the product may be wrong by: each of d roundings by half an epsilon of at most 2.
-        slack = means.shape[1] * float(np.finfo(precision).eps)
+        # What the product may be wrong by: d roundings, and those of the means and the radius, each
+        # by half an epsilon of at most 2.
+        slack = (means.shape[1] + 8) * float(np.finfo(precision).eps)
         a, b, distance = self._ends(self.edges.all())
         barred = distance == np.inf
         keys = np.sort(pair_keys(a[barred], b[barred], size))

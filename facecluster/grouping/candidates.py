@@ -18,6 +18,8 @@ TILE = 512
 # are thinned out.
 KEPT = 8
 HELD = 2 * KEPT
+# Pairs that a small library may hold in any case.
+LEAST_HELD = 1 << 16
 # One row of so many is in the sample that tells how near the near ones are.
 STEP = 16
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import identical_pairs
-from facecluster.grouping.candidates import HELD, near_pairs, seed_radius
+from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints
 from facecluster.grouping.repair import obey
 
@@ -32,14 +32,15 @@ def sparse_hdbscan(
     """Labels (N,), -1 for noise, of HDBSCAN made to obey the statements.
 
     Two faces are linked when nearer than the threshold (squared): all such pairs while there are at
-    most 32 a face, else the 16 nearest of each face in a crowd, which makes the result approximate.
-    Costs one symmetric n x n x d product, and memory for those pairs.
+    most 16 a face on average (65,536 in a small library), else the 8 nearest of each face in a
+    crowd, which makes the result approximate. Costs one symmetric n x n x d product, and memory for
+    those pairs.
     """
     if not threshold >= 0.0:
         raise UsageError(f"The threshold is a squared distance, 0 to 4; got {threshold}.")
     n = len(embeddings)
     limit = min(float(threshold), 4.0)
-    held = max(HELD * n, 1 << 16)
+    held = max(HELD * n, LEAST_HELD)
     # A hair more than the limit: two faces exactly as far as the threshold are linked, as in
     # average linkage.
     radius = seed_radius(embeddings, n, limit + 1e-6, held)
