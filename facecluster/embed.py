@@ -58,8 +58,8 @@ class Embedder:
     and how many of the template's 112 more are seen on each side. Embedders with one fingerprint
     make the same embeddings, up to precision: where the CPU multiplies bfloat16 in hardware the
     convolutions use it. That is 2.3 x faster, and moves squared distances by 0.002 (root mean
-    square; 0.015 at most between 1,016 real faces, the tests allow 0.02), less than thresholds can tell
-    apart. thresholds are squared distances by use: verify, identify, group.
+    square; 0.015 at most between 1,016 real faces, the tests allow 0.02), less than matters to any
+    threshold. thresholds are squared distances by use: verify, identify, group.
     """
 
     def __init__(
