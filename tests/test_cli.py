@@ -300,6 +300,36 @@ def test_control_characters_of_a_path_do_not_reach_the_terminal(run: Run, databa
     assert "\x1b" in json.loads(run("status", "--json").stdout)["unreadable"][0]["path"]
 
 
+def test_the_networks_are_listed_and_described(run: Run) -> None:
+    rows = {row["model"]: row for row in json.loads(run("models", "list", "--json").stdout)}
+    assert rows["nn4"]["state"] == "bundled"
+    assert 0 < rows["nn4"]["group"] < 4
+    assert rows["vggface2"]["state"] == rows["casia-webface"]["state"] == "not downloaded"
+    about = json.loads(run("models", "info", "nn4", "--json").stdout)
+    assert about["dimension"] == rows["nn4"]["dimension"]
+    assert Path(about["path"]).is_file()
+    assert about["path"] in run("models", "info", "nn4").stdout
+    for words in (["models", "info", "nn99"], ["scan", ".", "--model", "nn99"]):
+        result = run(*words)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "nn99" in result.stderr
+
+
+def test_a_download_says_where_the_file_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "weights.pt"
+    monkeypatch.setattr("facecluster.download.download", lambda name: iter([(5, 10), (10, 10)]))
+    monkeypatch.setattr("facecluster.download.cached", lambda name: file)
+    assert run("models", "download", "vggface2").stdout == f"vggface2 is in {file}.\n"
+
+
+def test_an_unknown_download_is_one_sentence(run: Run) -> None:
+    result = run("models", "download", "vggface3")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "vggface2" in result.stderr
+
+
 def test_a_damaged_library_is_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "library.sqlite").write_bytes(b"not a database at all" * 100)
     result = run("groups")

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 SAMPLES = Path(__file__).parent.parent.parent / "examples" / "photos"
 COMMAND = [sys.executable, "-m", "facecluster"]
@@ -132,3 +133,12 @@ def test_piping_into_head_is_no_error(samples: Path) -> None:
     done = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert done.stdout.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_photo_without_faces_is_said_to_have_none(samples: Path, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (200, 160), "white").save(blank)
+    done = facecluster("verify", blank, blank)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"No face was found on {blank}" in done.stderr
+    assert listed("identify", blank) == []
