@@ -568,6 +568,24 @@ def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
     assert rows(database) == rows(tmp_path / "undisturbed.sqlite")
 
 
+def test_real_photos_through_the_real_networks(library: Library) -> None:
+    shared = Path(__file__).parent.parent.parent / "shared" / "data" / "library" / "photos"
+    if not shared.is_dir():
+        pytest.skip("../shared/data is not here: no real photos")
+    from facecluster.detect import Detector
+    from facecluster.embed import BUNDLED, open_model
+
+    some = sorted(shared.rglob("*.jpg"))[:4]
+    analyzer = Analyzer(Detector(), open_model(BUNDLED))
+    done = run(library, *some, analyzer=analyzer)
+    assert done.summary.analysed == len(some) and done.summary.faces >= len(some)
+    _, vectors = library.embeddings(library.models()[0].id)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    for face in library.faces():
+        assert face.box.width > 0 and face.score > 0.7
+    assert run(library, *some, analyzer=analyzer).total == 0
+
+
 def _print_each(analyses: Iterator[Analysis]) -> None:
     for analysis in analyses:
         print(analysis.file.path, flush=True)

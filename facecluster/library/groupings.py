@@ -120,7 +120,8 @@ class Groupings:
             "select number, person.id, name, count(*) from member"
             " join truth on truth.face = member.face and kind = 'is'"
             " join person on person.id = truth.person"
-            " where member.face not in (select face from hidden) group by number, person.id order by person.id"
+            " where member.face not in (select face from hidden)"
+            " group by number, person.id order by person.id"
         ):
             votes.setdefault(number, Counter())[person, name] = faces
         leaders = {}
