@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,16 +22,12 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
+def test_progress_shows_count_speed_and_time_left_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("TTY_INTERACTIVE", raising=False)
-    yield stream
-
-
-def test_progress_shows_count_speed_and_time_left_on_a_terminal(terminal: Terminal) -> None:
     with Progress("photos") as bar:
         for done in range(1, 4):
             bar.show(done, 3)

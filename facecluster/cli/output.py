@@ -167,4 +167,6 @@ class Progress:
             rich.progress.TextColumn("{task.fields[speed]}", markup=False),
             rich.progress.TimeRemainingColumn(),
             console=rich.console.Console(stderr=True),
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
