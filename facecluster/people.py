@@ -178,17 +178,11 @@ def regroup(
     Groups keep their numbers as long as they keep most of their faces.
     """
     faces, vectors = library.embeddings(model)
-    labels = group(
-        vectors,
-        method=method,
-        threshold=threshold,
-        k=k,
-        constraints=constraints(library, faces),
-        seed=seed,
-    )
+    bound = constraints(library, faces)
+    labels = group(vectors, method=method, threshold=threshold, k=k, constraints=bound, seed=seed)
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
-    before, led_before = _at_home(library)
+    home_before, led_before = _at_home(library)
     library.groupings.save(
         model=model,
         method=method,
@@ -197,14 +191,15 @@ def regroup(
         numbers=numbers,
         next_number=next_number,
     )
-    after, led_after = _at_home(library)
+    home, led = _at_home(library)
+    facts = library.statements.truth(faces.tolist())
     return Regrouping(
         faces=len(faces),
         groups=len(np.unique(numbers[numbers >= 0])),
         ungrouped=int(np.sum(numbers < 0)),
-        named_faces=sum(fact.kind == "is" for fact in library.statements.truth(faces.tolist())),
-        named_moved=len(before - after),
-        names_lost=len(led_before - led_after),
+        named_faces=sum(fact.kind == "is" for fact in facts),
+        named_moved=len(home_before - home),
+        names_lost=len(led_before - led),
         new_faces=int(np.sum((previous < 0) & (numbers >= 0))),
     )
 
