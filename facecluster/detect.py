@@ -356,7 +356,10 @@ def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
     table = sums.reshape(-1, 3)
     y0, y1 = y0[:, :, None] * stride, y1[:, :, None] * stride
     x0, x1 = x0[:, None], x1[:, None]
-    total = table[y1 + x1] - table[y0 + x1] - table[y1 + x0] + table[y0 + x0]
+    # np.take is six times as fast as indexing with arrays.
+    total = np.take(table, y1 + x1, axis=0) + np.take(table, y0 + x0, axis=0)
+    total -= np.take(table, y0 + x1, axis=0)
+    total -= np.take(table, y1 + x0, axis=0)
     area = (y1 - y0) // stride * (x1 - x0)
     result: Floats = (total / area[..., None]).astype(np.float32)
     return result
