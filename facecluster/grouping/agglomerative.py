@@ -278,7 +278,9 @@ class _Forest:
             nearest = np.full(size, np.inf)
             np.minimum.at(nearest, found.a, distance)
             np.minimum.at(nearest, found.b, distance)
-            seen = nearest[:fresh] < np.inf
+            # Within the radius the nearest is known but for rounding; beyond, a listed pair is only
+            # what the other slot asked for.
+            seen = nearest[:fresh] <= found.radius[:fresh] + slack
             gap[seen] = np.minimum(gap, self.limit - nearest[:fresh])[seen]
         self.gap[:fresh] = np.maximum(gap, 0.0)
         self._add(found.a, found.b, distance)

@@ -156,6 +156,26 @@ def test_with_statements_every_merge_is_the_nearest_allowed_pair(stated, seed, n
     replay(linkage(rows, threshold=threshold, constraints=constraints), rows, constraints)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_with_statements_and_short_memory_the_merges_are_the_same(monkeypatch, seed):
+    monkeypatch.setattr("facecluster.grouping.agglomerative.HELD", 3)
+    monkeypatch.setattr("facecluster.grouping.agglomerative.LEAST_HELD", 1)
+    monkeypatch.setattr(candidates, "TILE", 16)
+    monkeypatch.setattr(candidates, "KEPT", 2)
+    rows = people(seed, 90, 6, 0.8, 4)
+    chance = np.random.default_rng(seed)
+    drawn = chance.integers(90, size=(40, 2))
+    truth = chance.integers(5, size=90)
+    alike = truth[drawn[:, 0]] == truth[drawn[:, 1]]
+    constraints = Constraints(drawn[alike][:5], drawn[~alike], chance.integers(40, size=90))
+    replay(linkage(rows, threshold=2.5, constraints=constraints), rows, constraints)
+
+
+def test_no_rows_have_no_merges():
+    tree = linkage(np.empty((0, 8), np.float32), threshold=1.0, constraints=Constraints.none(0))
+    assert len(tree.rows) == len(tree.heights) == len(cut(tree, 1.0)) == 0
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), noise=st.sampled_from([0.3, 0.9, 2.0]))
 def test_the_order_of_the_rows_does_not_matter(seed, noise):
