@@ -61,7 +61,9 @@ def test_the_session_runs_and_prints_what_the_readme_shows(
 
 
 def test_the_two_commands_are_there_and_the_first_is_what_a_user_would_type() -> None:
-    commands = re.findall(r"^<!-- command: (\S+) -->\n```\n\$ (.+)\n```$", README, re.MULTILINE)
+    commands = re.findall(
+        r"^<!-- command: (\S+) -->\n```shell-session\n\$ (.+)\n```$", README, re.MULTILINE
+    )
     assert [purpose for purpose, _ in commands] == ["main-job", "tests"]
     assert all(line.startswith("python3 -m venv .venv && ") for _, line in commands)
     assert "facecluster scan examples/photos" in commands[0][1]
