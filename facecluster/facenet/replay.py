@@ -22,13 +22,14 @@ def replayed_backward(
     """
     # The first pass must not count in the running statistics of batch normalisation.
     buffers = [buffer.clone() for buffer in network.buffers()]
+    starts = range(0, len(pictures), chunk)
     with torch.no_grad():
-        embeddings = torch.cat([network(part) for part in pictures.split(chunk)])
+        embeddings = torch.cat([network(pictures[at : at + chunk]) for at in starts])
     for buffer, before in zip(network.buffers(), buffers, strict=True):
         buffer.copy_(before)
     embeddings.requires_grad_()
     value = loss(embeddings)
     (gradient,) = torch.autograd.grad(value, embeddings)
-    for part, rows in zip(pictures.split(chunk), gradient.split(chunk), strict=True):
-        network(part).backward(rows)
+    for at in starts:
+        network(pictures[at : at + chunk]).backward(gradient[at : at + chunk])
     return value.detach()
