@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facecluster import detect
-from facecluster.detect import Detection, Detector
+from facecluster.detect import Detection, Detector, networks
 from facecluster.images import Picture, read
 from facecluster.records import Box
 
@@ -139,17 +139,17 @@ def test_suppression_equals_the_plain_loop(count, seed, most):
 def test_the_networks_are_those_of_facenet_pytorch():
     from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
-    weights, _ = detect._load()
+    weights, _ = networks.load()
     cpu = torch.device("cpu")
     with torch.inference_mode():
         for network, theirs, side in (("rnet", RNet(), 24), ("onet", ONet(), 48)):
             crops = np.stack([noise(side, side, seed) for seed in range(70)]).astype("f4")
-            ours = detect._Refiner(weights[network], cpu)(crops)
+            ours = networks.Refiner(weights[network], cpu)(crops)
             x = (torch.from_numpy(crops).permute(0, 3, 1, 2) - 127.5) / 128
             shifts, *points, scores = (output.numpy() for output in theirs.eval()(x))
             assert np.allclose(ours, np.hstack([scores[:, 1:], shifts, *points]), atol=1e-5)
         level = np.repeat(np.repeat(noise(40, 200), 4, 0), 4, 1).astype("f4")
-        cells, scores, shifts = detect._PNet(weights["pnet"], cpu)(level)
+        cells, scores, shifts = networks.PNet(weights["pnet"], cpu)(level)
         x = (torch.from_numpy(level).permute(2, 0, 1)[None] - 127.5) / 128
         their_shifts, their_scores = (output[0].numpy() for output in PNet().eval()(x))
         y, x = np.nonzero(their_scores[1] >= 0.6)
