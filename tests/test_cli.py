@@ -119,6 +119,14 @@ def test_each_method_groups_the_faces(
     assert json.loads(run("status", "--json").stdout)["last_grouping"]["method"] == method
 
 
+def test_faces_that_the_network_has_not_seen_are_counted(run: Run, database: Path) -> None:
+    with Library.open(database) as library:
+        library.scanned.register_model(fingerprint="g", name="newer", dimension=8)
+    result = run("group", "--threshold", "0.5")
+    assert result.stdout.startswith("0 faces: 0 groups")
+    assert result.stderr.startswith("13 faces were never seen by this network")
+
+
 def test_faces_have_exactly_the_promised_fields(run: Run, database: Path, tmp_path: Path) -> None:
     run("group", "--threshold", "0.5")
     run("name", 2, "Bob")

@@ -9,7 +9,15 @@ import click
 
 from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import Form, form_options, hint, json_option, print_json, print_rows
+from facecluster.cli.output import (
+    Form,
+    form_options,
+    hint,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+)
 from facecluster.cli.people import check_person
 
 if TYPE_CHECKING:
@@ -54,7 +62,7 @@ def group(
     if as_json:
         print_json(dataclasses.asdict(done))
         return
-    tell_grouping(done)
+    tell_grouping(library, done)
     hint("'facecluster groups'")
 
 
@@ -76,13 +84,16 @@ def group_faces(
     return regroup(library, chosen.id, method=method, threshold=threshold, k=k)
 
 
-def tell_grouping(done: Regrouping) -> None:
+def tell_grouping(library: Library, done: Regrouping) -> None:
     """Print how many groups there are and what moved."""
     click.echo(f"{done.faces} faces: {done.groups} groups, {done.ungrouped} faces in no group.")
     click.echo(
         f"{done.named_moved} named faces moved, {done.names_lost} names lost, "
         f"{done.new_faces} new faces placed."
     )
+    left_out = library.status().faces - done.faces
+    if left_out:
+        note(f"{left_out} faces were never seen by this network: scan their folders again.")
 
 
 @click.command()

@@ -63,7 +63,7 @@ def scan(
     else:
         _tell_scan(summary, seconds)
         if grouping:
-            tell_grouping(grouping)
+            tell_grouping(library, grouping)
         if summary.unreadable:
             hint("'facecluster status --unreadable' lists the photos that could not be read")
         else:
