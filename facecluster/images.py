@@ -9,6 +9,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -181,7 +182,8 @@ def _decode(file: IO[bytes], longest: int) -> Picture:
         raise Image.DecompressionBombError
     orientation, taken_at = _exif(image)
     factor = _draft(image, longest) if isinstance(image, JpegImagePlugin.JpegImageFile) else 1
-    image.load()
+    with _muted() if image.format == "TIFF" else nullcontext():
+        image.load()
     if factor == 1:
         width, height = image.size  # Pillow turns TIFFs upright while loading
     # What is left to turn; for a TIFF nothing.
@@ -280,6 +282,27 @@ def _printable(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Keep what a C library writes to the process's own stderr from the user's screen.
+
+    libtiff prints a line for each odd tag; a hostile file has hundreds, over the progress bar.
+    """
+    with _mute_lock:
+        try:
+            saved = os.dup(2)
+        except OSError:  # the program was started without a stderr
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
 class _Silence:
     """While any thread is inside, Pillow's warnings (odd EXIF, large pictures) go nowhere.
 
@@ -308,3 +331,4 @@ class _Silence:
 
 
 _silence = _Silence()
+_mute_lock = threading.Lock()
