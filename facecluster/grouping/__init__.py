@@ -67,13 +67,23 @@ def group(
         )
     elif threshold is None:
         raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
-    elif method == "hdbscan":
-        labels = sparse_hdbscan(
+    else:
+        labels = _by_threshold(embeddings, method, threshold, constraints, minimum)
+    return _in_order(labels, constraints, minimum)
+
+
+def _by_threshold(
+    embeddings: NDArray[np.float32],
+    method: str,
+    threshold: float,
+    constraints: Constraints,
+    minimum: int,
+) -> NDArray[np.int64]:
+    if method == "hdbscan":
+        return sparse_hdbscan(
             embeddings, threshold=threshold, constraints=constraints, minimum=minimum
         )
-    else:
-        labels = cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
-    return _in_order(labels, constraints, minimum)
+    return cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
 
 
 def _check(embeddings: NDArray[np.float32], constraints: Constraints) -> None:

@@ -58,15 +58,12 @@ def near_pairs(
     nothing = np.empty(0, np.int32)
     found = Pairs(nothing, nothing, np.empty(0, means.dtype), radius.copy())
     waiting: list[Hits] = []
-    count = 0
-    space = _Space(means.dtype)
+    count, space = 0, _Space(means.dtype)
     for top in range(0, scanned, TILE):
         floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
         for left in range(top, len(means), TILE):
             a, b, distance = space.hits(means, floor, top, min(top + TILE, scanned), left)
-            if len(a) == 0:
-                continue
-            if len(barred):
+            if len(a) and len(barred):
                 free = ~in_sorted(pair_keys(a, b, len(means)), barred)
                 a, b, distance = a[free], b[free], distance[free]
             waiting.append((a, b, distance))
