@@ -196,7 +196,7 @@ def test_a_mistyped_name_gets_the_nearest(run: Run, database: Path, words: list[
 def test_a_rejected_face_never_comes_back(run: Run, database: Path) -> None:
     run("group", "--threshold", "0.5")
     run("name", 1, "Ann")
-    assert run("reject", 1).exit_code == 0
+    assert run("reject", 1).stdout == "1 face is not Ann.\n"
     for _ in range(2):
         run("group", "--threshold", "0.5")
         faces = json.loads(run("faces", "--json").stdout)
@@ -213,7 +213,7 @@ def test_single_faces_can_be_named(run: Run, database: Path) -> None:
 
 def test_ignored_faces_leave_every_list(run: Run, database: Path) -> None:
     run("group", "--threshold", "0.5")
-    assert run("ignore", 3).stdout == "3 faces left out from now on.\n"
+    assert run("ignore", 3).stdout == "3 faces are left out from now on.\n"
     assert run("ignore", "--face", 1, "--not-a-face").exit_code == 0
     assert len(json.loads(run("faces", "--json").stdout)) == 9
     run("group", "--threshold", "0.5")

@@ -76,7 +76,14 @@ def test_json_is_ascii_where_the_terminal_knows_no_more(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.999, "1.00"), ([1.4, 2.6], "1,3"), ("a\x1b[2Jb", "a�[2Jb"), (True, "True")],
+    [
+        (None, "-"),
+        (0.999, "1.00"),
+        ([1.4, 2.6], "1,3"),
+        ("a\x1b[2Jb", "a�[2Jb"),
+        (True, "yes"),
+        (False, "-"),
+    ],
 )
 def test_cells(value: object, text: str) -> None:
     assert printable(value) == text

@@ -47,7 +47,7 @@ def database_path() -> Path:
     data."""
     chosen = click.get_current_context().meta.get(_KEY) or os.environ.get("FACECLUSTER_DB")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("facecluster", appauthor=False)) / "library.sqlite"

@@ -121,6 +121,8 @@ def printable(value: Value) -> str:
     """The value as a cell of a table: nothing for None, no control characters from file names."""
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "-"
     if isinstance(value, float):
         return f"{value:.2f}"
     if isinstance(value, (list, tuple)):

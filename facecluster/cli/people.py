@@ -55,7 +55,7 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
         said = name_group(library, int(words[0]), words[1], command=text)
     else:
         raise click.UsageError("Give a group's NUMBER and a NAME, or --face ID and a NAME.")
-    _tell(said, f"{_count(said.faces)} {'is' if said.faces == 1 else 'are'} {said.person}")
+    _tell(said, f"{_are(said.faces)} {said.person}")
     near = _nearest(said.person or "", known)
     if near and said.person not in known:
         note(f"{said.person} is a new person. If you meant {near}: 'facecluster undo'.")
@@ -78,7 +78,7 @@ def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None
         check_person(library, person)
     words = ["reject", *map(str, faces), *(["--person", person] if person else [])]
     said = state(library, faces, person=person, command=shlex.join(words))
-    _tell(said, f"{_count(said.faces)} not {said.person or 'the person shown'}")
+    _tell(said, f"{_are(said.faces)} not {said.person or 'the people they were listed under'}")
     hint("'facecluster group' puts the rest right; 'facecluster undo' takes this back")
 
 
@@ -104,7 +104,7 @@ def ignore(library: Library, number: int | None, faces: tuple[int, ...], not_a_f
     else:
         words += ["--not-a-face"] if not_a_face else []
         said = ignore_faces(library, faces, not_a_face=not_a_face, command=shlex.join(words))
-    _tell(said, f"{_count(said.faces)} left out from now on")
+    _tell(said, f"{_are(said.faces)} left out from now on")
     hint("'facecluster undo' takes this back")
 
 
@@ -187,6 +187,10 @@ def _tell(said: Said, text: str) -> None:
         else ""
     )
     click.echo(f"{text}{kept}.")
+
+
+def _are(faces: int) -> str:
+    return f"{_count(faces)} {'is' if faces == 1 else 'are'}"
 
 
 def _count(faces: int) -> str:
