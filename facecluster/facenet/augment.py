@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["MEAN", "STD", "centre_crop", "standardise", "vary"]
+__all__ = ["MEAN", "STD", "centre_crop", "mix", "standardise", "vary"]
 
 # Maps bytes to about [-1, 1]; stored in each checkpoint's header.
 MEAN = 127.5
@@ -47,6 +47,24 @@ def vary(
     varied = _recolour(varied, generator)
     varied = _degrade(varied, generator)
     return _occlude(varied, generator).clamp_(0.0, 255.0)
+
+
+def mix(
+    pictures: Tensor, targets: Tensor, *, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The batch with a share of its faces blended with their neighbour's, and its embedding too.
+
+    Of a blend (B, 3, H, W) up to half is the neighbour; its target is the like blend of the
+    targets (B, D), put back on the sphere. Aligned faces blend into faces of people who do not
+    exist, so that a few people seen often cannot be learnt by heart.
+    """
+    count = len(pictures)
+    weight = 0.5 * torch.rand(count, generator=generator) * _chance(count, share, generator)
+    weight = weight.to(pictures.device)
+    picture_weight = weight.view(-1, 1, 1, 1)
+    blended = pictures * (1.0 - picture_weight) + pictures.roll(1, 0) * picture_weight
+    middle = targets * (1.0 - weight[:, None]) + targets.roll(1, 0) * weight[:, None]
+    return blended, functional.normalize(middle, dim=1)
 
 
 def _uniform(

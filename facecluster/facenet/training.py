@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from facecluster.errors import TrainingError
 from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
-from facecluster.facenet.augment import centre_crop, standardise, vary
+from facecluster.facenet.augment import centre_crop, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.losses import distillation_loss, triplet_loss
 from facecluster.facenet.mining import semi_hard
@@ -30,12 +30,11 @@ __all__ = ["Step", "Training", "TrainingConfig", "embed_table", "picture_size", 
 class TrainingConfig:
     """All that decides a training run.
 
-    batch faces are drawn evenly for the regression; P x K more are drawn by identity for the
-    triplets when triplet_weight > 0. image_size 0 is the architecture's own; a smaller one trains
-    faster at first. The learning rate warms up, stays, and falls to zero over the last `cooldown`
-    steps.
-    # Differs from the paper: AdamW instead of SGD with AdaGrad, and a regression on a teacher's
-    # embeddings first.
+    batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
+    are drawn by identity for the triplets when triplet_weight > 0. image_size 0 is the
+    architecture's own; a smaller one trains faster at first. The learning rate warms up, stays, and
+    falls to zero over the last `cooldown` steps. # Differs from the paper: AdamW instead of SGD
+    with AdaGrad, and a regression on a teacher's # embeddings first.
     """
 
     architecture: str = "nn4"
@@ -48,6 +47,7 @@ class TrainingConfig:
     margin: float = 0.2
     distill_weight: float = 1.0
     triplet_weight: float = 0.0
+    mixing: float = 0.0
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 200
@@ -125,39 +125,55 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     """Run to config.steps, yielding after each step; stop or save between any two of them."""
     config = training.config
     _check(config, table)
-    size = picture_size(config)
     training.network.train()
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         rows = _rows(config, table, step)
-        pictures = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
-        varied = standardise(vary(pictures, margin=table.margin, size=size, generator=generator))
+        pictures, targets = _prepared(training, table, rows, generator)
         rate = _learning_rate(config, step)
         for group in training.optimiser.param_groups:
             group["lr"] = rate
-        regression, triplet, count = _update(training, varied, rows, table)
+        regression, triplet, count = _update(training, pictures, targets, table.identities[rows])
         training.step += 1
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, triplet, count, rate, len(rows) / seconds)
 
 
+def _prepared(
+    training: Training, table: FaceTable, rows: NDArray[np.int64], generator: torch.Generator
+) -> tuple[Tensor, Tensor | None]:
+    """The varied, standardised faces of the rows, and their targets where there are any."""
+    config, size = training.config, picture_size(training.config)
+    stored = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
+    pictures = standardise(vary(stored, margin=table.margin, size=size, generator=generator))
+    if table.targets is None:
+        return pictures, None
+    targets = torch.from_numpy(table.targets[rows]).to(training.device)
+    if config.mixing:
+        # Only the faces drawn evenly: a blend has no identity to make triplets of.
+        even = slice(0, config.batch)
+        pictures[even], targets[even] = mix(
+            pictures[even], targets[even], share=config.mixing, generator=generator
+        )
+    return pictures, targets
+
+
 def _update(
-    training: Training, pictures: Tensor, rows: NDArray[np.int64], table: FaceTable
+    training: Training, pictures: Tensor, targets: Tensor | None, identities: NDArray[np.int64]
 ) -> tuple[float, float, int]:
     config = training.config
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
     regression = triplet = embeddings.new_zeros(())
     count = 0
-    if config.distill_weight and table.targets is not None:
-        targets = torch.from_numpy(table.targets[rows]).to(embeddings.device)
+    if config.distill_weight and targets is not None:
         regression = distillation_loss(embeddings, targets)
     if config.triplet_weight:
         drawn = embeddings[config.batch :]
-        identities = torch.from_numpy(table.identities[rows[config.batch :]]).to(drawn.device)
-        triplets = semi_hard(drawn, identities, config.margin)
+        people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
+        triplets = semi_hard(drawn, people, config.margin)
         triplet, count = triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
     loss = config.distill_weight * regression + config.triplet_weight * triplet
     training.optimiser.zero_grad(set_to_none=True)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from facecluster.errors import TrainingError
-from facecluster.facenet.augment import centre_crop, vary
+from facecluster.facenet.augment import centre_crop, mix, vary
 from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
@@ -25,6 +25,7 @@ CONFIG = TrainingConfig(
     P=3,
     K=2,
     triplet_weight=1.0,
+    mixing=0.5,
     warmup=1,
     cooldown=1,
     half_precision=False,
@@ -195,3 +196,14 @@ def test_nobody_is_met_too_often(table: FaceTable) -> None:
     assert counts.tolist() == [4, 2, 2, 2, 2, 2]  # the unknown are all kept
     assert 0 not in rows and len(np.unique(rows)) == len(rows)
     assert not np.array_equal(rows, at_most(strangers, np.arange(1, 24), 2, seed=1))
+
+
+def test_blends_and_their_targets_go_together() -> None:
+    targets = torch.eye(6)
+    pictures = torch.eye(6)[:, :, None, None].repeat(1, 1, 2, 2)  # channel i is face i's share
+    blended, blends = mix(pictures, targets, share=0.7, generator=torch.Generator().manual_seed(0))
+    shares = blended[:, :, 0, 0]
+    torch.testing.assert_close(shares.sum(1), torch.ones(6))
+    torch.testing.assert_close(blends, torch.nn.functional.normalize(shares, dim=1))
+    neighbour = shares[torch.arange(6), torch.arange(6) - 1]
+    assert (neighbour <= 0.5).all() and 0 < int((neighbour > 0).sum()) < 6
