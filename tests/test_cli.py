@@ -281,7 +281,7 @@ def test_status_tells_the_state_in_a_few_lines(run: Run, database: Path) -> None
     run("group", "--threshold", "0.5")
     assert "facecluster groups" in run("status").stderr
     run("name", 1, "Ann")
-    assert run("status").stdout.splitlines()[3] == "People   1 named, with 6 faces"
+    assert run("status").stdout.splitlines()[3] == "People   1 named, stated of 6 faces"
     assert json.loads(run("status", "--json").stdout)["people"] == 1
 
 

@@ -119,7 +119,7 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
     click.echo(f"Library  {now.database}")
     click.echo(f"Photos   {now.photos} in {now.files} files, {len(now.unreadable)} unreadable")
     click.echo(f"Faces    {now.faces}, {now.grouped_faces} of them in {now.groups} groups")
-    click.echo(f"People   {now.people} named, with {now.named_faces} faces")
+    click.echo(f"People   {now.people} named, stated of {now.named_faces} faces")
     if unreadable or len(now.unreadable) <= FEW:
         for one in now.unreadable:
             click.echo(f"         {printable(one.path)}: {one.reason}")
