@@ -33,8 +33,9 @@ class TrainingConfig:
     batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
     are drawn by identity for the triplets when triplet_weight > 0. image_size 0 is the
     architecture's own; a smaller one trains faster at first. The learning rate warms up, stays, and
-    falls to zero over the last `cooldown` steps. # Differs from the paper: AdamW instead of SGD
-    with AdaGrad, and a regression on a teacher's # embeddings first.
+    falls to zero over the last `cooldown` steps.
+    # Differs from the paper: AdamW instead of SGD with AdaGrad, and a regression on a teacher's
+    # embeddings first.
     """
 
     architecture: str = "nn4"
