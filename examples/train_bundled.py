@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--rate", type=float, help="learning rate to start from")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.work / "faces.npy")
@@ -51,6 +52,8 @@ def main() -> None:
     state = options.work / "state.pt"
     if state.is_file():
         training.resume(state)
+    if options.rate:
+        training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     if options.steps:
         training.config = dataclasses.replace(
             training.config, steps=training.step + options.steps, cooldown=options.steps
