@@ -45,8 +45,9 @@ class Box:
 class Quality:
     """How well a face can be recognised.
 
-    size is the distance between the eyes' line and the mouth's in full-size pixels, sharpness the variance of the
-    Laplacian of the aligned grey crop (grey levels squared), yaw in [-1, 1]: 0 looks at the camera, +-1 is a profile.
+    size is the distance between the eyes' line and the mouth's in full-size pixels, sharpness the
+    variance of the Laplacian of the aligned grey crop (grey levels squared), yaw in [-1, 1]: 0
+    looks at the camera, +-1 is a profile.
     """
 
     size: float
@@ -58,7 +59,8 @@ class Quality:
 class Face:
     """One detected face, in pixels of the upright full-size photo.
 
-    landmarks: left eye, right eye, nose, left and right mouth corner as seen in the picture. score in [0, 1].
+    landmarks: left eye, right eye, nose, left and right mouth corner as seen in the picture. score
+    in [0, 1].
     """
 
     box: Box
@@ -94,7 +96,8 @@ class FileStamp:
 class Analysis:
     """All that a scan learnt of one file; committed whole or not at all.
 
-    photo is None if and only if error says why; embeddings has row i for faces[i], unit float32 (N, D).
+    photo is None if and only if error says why; embeddings has row i for faces[i], unit float32 (N,
+    D).
     """
 
     file: FileStamp
@@ -106,7 +109,10 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of the newest grouping; person is the name most of its faces are stated to be, or None."""
+    """One group of the newest grouping.
+
+    person is the name that most of its stated faces have, or None.
+    """
 
     number: int
     faces: int

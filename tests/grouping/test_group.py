@@ -162,3 +162,16 @@ def test_the_groups_are_found_without_heavy_imports():
         "assert not bad, bad\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_kmeans_finds_well_separated_people_from_any_seed(seed):
+    rng = np.random.default_rng(seed)
+    people = np.repeat(np.arange(3), [2, 5, 6])
+    faces = np.eye(8)[people] + 0.1 * rng.standard_normal((13, 8))
+    rows = (faces / np.linalg.norm(faces, axis=1, keepdims=True)).astype(np.float32)
+    labels = group(
+        rows, method="kmeans", threshold=None, k=3, constraints=Constraints.none(13), seed=seed
+    )
+    assert len(set(zip(people.tolist(), labels.tolist(), strict=True))) == 3
+    assert set(labels.tolist()) == {0, 1, 2}
