@@ -1,7 +1,7 @@
 """Draw the sample photos: people who do not exist, in places that do not exist.
 
     python examples/draw_people.py --generator generator.pt --data FOLDER
-        draws examples/photos and examples/photos.csv
+        draws examples/photos, photos.csv and people.npz (the identities that were drawn)
     python examples/draw_people.py --generator generator.pt --data FOLDER --candidates sheet.png
         shows the people one can choose from
     python examples/draw_people.py --check
@@ -186,7 +186,8 @@ def places(shot: Shot, rng: np.random.Generator) -> list[Place]:
     """Where the people of a photo stand, side by side, from left to right."""
     width, height = shot.size
     count = len(shot.people)
-    scale = min(width / (count * 165 + 50), height / 290, 2.3) * rng.uniform(0.84, 1.0)
+    largest = 2.3 * max(1.0, height / 950)
+    scale = min(width / (count * 165 + 50), height / 290, largest) * rng.uniform(0.84, 1.0)
     scale = max(scale, 0.95)
     step = min(width / count, 175 * scale)
     middle = width / 2 + rng.uniform(-0.3, 0.3) * max(0.0, width - step * count)
@@ -195,7 +196,9 @@ def places(shot: Shot, rng: np.random.Generator) -> list[Place]:
         x = middle + (index - (count - 1) / 2) * step + rng.uniform(-0.06, 0.06) * step
         y = height * rng.uniform(0.36, 0.46) + (index % 2) * 0.05 * height
         own = scale * rng.uniform(0.92, 1.06)
-        found.append(Place(x, max(y, 92 * own), own, math.radians(rng.uniform(-9, 9))))
+        # Not so high that the body would become a pillar.
+        y = max(y, 92 * own, height - 320 * own)
+        found.append(Place(x, y, own, math.radians(rng.uniform(-9, 9))))
     return found
 
 
@@ -254,7 +257,9 @@ def draw(generator: Path, data: Path, photos: Path, strength: float, model: str)
     rng = np.random.default_rng(11)
     shots = plan(rng)
     need = {name: sum(name in shot.people for shot in shots) for name in PEOPLE}
-    faces = good_faces(Artist(generator), cast(data), max(need.values()), strength, model)
+    identities = cast(data)
+    np.savez(photos.parent / "people.npz", **identities)
+    faces = good_faces(Artist(generator), identities, max(need.values()), strength, model)
     photos.mkdir(parents=True, exist_ok=True)
     for old in photos.glob("*.jpg"):
         old.unlink()

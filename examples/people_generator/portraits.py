@@ -103,16 +103,16 @@ def _head(face: NDArray[np.uint8]) -> tuple[Image.Image, Pixels]:
     skin's colour.
     """
     v, u = np.mgrid[-32:160, -32:160].astype(np.float32)
-    inside = _cover(_oval(u, v, MIDDLE, 78, 41, 49), 14)
+    inside = _cover(_oval(u, v, MIDDLE, 80, 35, 46), 15)
     wide = np.zeros((192, 192, 3), np.float32)
     wide[32:160, 32:160] = face
-    sure = _cover(_oval(u, v, MIDDLE, 80, 34, 42), 2)
+    sure = _cover(_oval(u, v, MIDDLE, 80, 27, 40), 2)
     spread = np.zeros((192, 192, 4), np.float32)
     for radius, weight in ((5, 1.0), (12, 0.05), (30, 0.002)):
         layers = np.concatenate([wide * sure[:, :, None], sure[:, :, None] * 255], axis=2)
         spread += weight * _blur(_blur(layers, radius), radius)
     beyond = spread[:, :, :3] / np.maximum(spread[:, :, 3:] / 255, 1e-6)
-    cheeks = np.concatenate([face[74:96, 32:42].reshape(-1, 3), face[74:96, 86:96].reshape(-1, 3)])
+    cheeks = np.concatenate([face[74:94, 36:46].reshape(-1, 3), face[74:94, 82:92].reshape(-1, 3)])
     skin = np.median(cheeks, axis=0).astype(np.float32)
     far = _cover(_oval(u, v, MIDDLE, 70, 50, 64), 20)[:, :, None]
     beyond = beyond * (0.35 + 0.35 * far) + skin * (0.65 - 0.35 * far)
@@ -159,8 +159,8 @@ def _hair_paint(u: Pixels, v: Pixels, look: Look, rng: np.random.Generator) -> P
     angle = (angle + 0.02 * _wave(rng, far, 5)).astype(np.float32)
     strands = 0.6 * _wave(rng, angle, 90) + 0.4 * _wave(rng, angle, 260)
     if look.hair == "curly":
-        curls = np.sin(u / 3.1 + 2 * _wave(rng, v / 200, 12)) * np.sin(
-            v / 2.9 + 2 * _wave(rng, u / 130, 9)
+        curls = np.sin(u / 3.1 + 2 * _wave(rng, (v / 200).astype(np.float32), 12)) * np.sin(
+            v / 2.9 + 2 * _wave(rng, (u / 130).astype(np.float32), 9)
         )
         strands = 0.35 * strands + 0.6 * curls
     shine = np.exp(-(((v - 14) / 16) ** 2)) * (0.7 + 0.3 * strands)
