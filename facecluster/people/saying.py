@@ -1,0 +1,137 @@
+"""Who a face or a group is, and who it is not: what the user says, and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from facecluster.errors import UsageError
+from facecluster.library import Action, Fact, Kind, Library
+
+__all__ = [
+    "Said",
+    "ignore",
+    "ignore_group",
+    "name_faces",
+    "name_group",
+    "redo",
+    "reject",
+    "undo",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one action stated: the person (as first written) or None, and of how many faces.
+
+    skipped faces of a group were left alone, because something else was stated of them.
+    """
+
+    action: int
+    person: str | None
+    faces: int
+    skipped: int
+
+
+def name_group(library: Library, number: int, name: str, *, command: str) -> Said:
+    """State that the faces of a group are this person, new or known.
+
+    Faces that carried the group's name so far take the new one. Left alone: faces stated to be
+    somebody else, or not to be this person. UsageError when there is no such group, or when
+    nothing would be stated.
+    """
+    members = library.require_group(number)
+    person = library.statements.person(name, create=True)
+    leader = library.groupings.leaders().get(number)
+    taken, denied = set(), set()
+    for fact in library.statements.truth(members):
+        if fact.kind == "is" and not (leader and fact.person == leader.person):
+            taken.add(fact.face)
+        if fact.kind == "is-not" and fact.person == person:
+            denied.add(fact.face)
+    faces = [face for face in members if face not in taken | denied]
+    if not faces:
+        raise UsageError(
+            f"Each face of group {number} is stated to be somebody else: name faces one by one."
+        )
+    said = _say(library, faces, "is", person, command)
+    return Said(said, library.statements.name_of(person), len(faces), len(members) - len(faces))
+
+
+def name_faces(library: Library, faces: Sequence[int], name: str, *, command: str) -> Said:
+    """State that each of these faces is this person, new or known, whatever was said before."""
+    faces = _distinct(library, faces)
+    person = library.statements.person(name, create=True)
+    said = _say(library, faces, "is", person, command)
+    return Said(said, library.statements.name_of(person), len(faces), 0)
+
+
+def reject(
+    library: Library, faces: Sequence[int], *, person: str | None = None, command: str
+) -> Said:
+    """State that each of these faces is not the person, by default the one it shows now.
+
+    The next grouping keeps it apart from that person. UsageError for an unknown person, or a
+    face that shows nobody.
+    """
+    faces = _distinct(library, faces)
+    if person is not None:
+        known = library.statements.person(person)
+        said = _say(library, faces, "is-not", known, command)
+        return Said(said, library.statements.name_of(known), len(faces), 0)
+    shown = {face.face: face.person for face in library.faces()}
+    facts = []
+    for face in faces:
+        name = shown.get(face)
+        if name is None:
+            raise UsageError(f"Face {face} shows nobody now: say with --person who it is not.")
+        facts.append(Fact(face, "is-not", library.statements.person(name)))
+    names = {shown[face] for face in faces}
+    only = names.pop() if len(names) == 1 else None
+    return Said(library.statements.say(facts, command=command), only, len(faces), 0)
+
+
+def ignore(
+    library: Library, faces: Sequence[int], *, command: str, not_a_face: bool = False
+) -> Said:
+    """State that these faces are of no interest, or no faces: lists and groups leave them out."""
+    faces = _distinct(library, faces)
+    said = _say(library, faces, "not-a-face" if not_a_face else "ignore", None, command)
+    return Said(said, None, len(faces), 0)
+
+
+def ignore_group(library: Library, number: int, *, command: str) -> Said:
+    """State that the faces of a group are of no interest, but for those stated to be somebody."""
+    members = library.require_group(number)
+    named = {fact.face for fact in library.statements.truth(members) if fact.kind == "is"}
+    faces = [face for face in members if face not in named]
+    if not faces:
+        raise UsageError(f"Each face of group {number} is stated to be somebody.")
+    said = _say(library, faces, "ignore", None, command)
+    return Said(said, None, len(faces), len(named))
+
+
+def undo(library: Library, action: int | None = None, *, command: str) -> Action:
+    """Take back an action by its number in the log, by default the newest in force.
+
+    To undo an undo does its action again. Returns the action taken back.
+    """
+    return library.statements.undo(action, command=command)
+
+
+def redo(library: Library, *, command: str) -> Action:
+    """Do again what the last undo took back, if nothing was said since."""
+    return library.statements.redo(command=command)
+
+
+def _say(
+    library: Library, faces: Iterable[int], kind: Kind, person: int | None, command: str
+) -> int:
+    return library.statements.say([Fact(f, kind, person) for f in faces], command=command)
+
+
+def _distinct(library: Library, faces: Sequence[int]) -> list[int]:
+    if not faces:
+        raise UsageError("Say which faces: 'facecluster faces' lists their numbers.")
+    library.statements.require_faces(faces)
+    return list(dict.fromkeys(faces))
