@@ -258,7 +258,8 @@ def draw(generator: Path, data: Path, photos: Path, strength: float, model: str)
     shots = plan(rng)
     need = {name: sum(name in shot.people for shot in shots) for name in PEOPLE}
     identities = cast(data)
-    np.savez(photos.parent / "people.npz", **identities)
+    vectors = np.stack(list(identities.values()))
+    np.savez(photos.parent / "people.npz", names=np.array(list(identities)), identities=vectors)
     faces = good_faces(Artist(generator), identities, max(need.values()), strength, model)
     photos.mkdir(parents=True, exist_ok=True)
     for old in photos.glob("*.jpg"):
