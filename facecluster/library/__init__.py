@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.groupings import Grouping, Groupings, Leader
+from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
 from facecluster.library.scanned import KnownFile, Scanned, Unembedded, unpack_vectors
-from facecluster.library.statements import Action, Fact, Kind, Statements
+from facecluster.library.statements import Action, Fact, Kind, Parting, Statements, Word
 from facecluster.records import Box, Group, Person
 
 __all__ = [
@@ -25,10 +28,14 @@ __all__ = [
     "Leader",
     "Library",
     "ListedFace",
+    "ListedPhoto",
     "Model",
+    "Parting",
     "Status",
     "Unembedded",
     "Unreadable",
+    "Wanted",
+    "Word",
 ]
 
 
@@ -126,6 +133,10 @@ class Library:
     ) -> None:
         self.close()
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """What runs inside is written whole or, when it raises, not at all."""
+        return self._connection.transaction()
+
     def models(self) -> list[Model]:
         """The models that faces were embedded with, that of the last complete scan first."""
         rows = self._connection.rows(
@@ -192,6 +203,24 @@ class Library:
             box = Box(x0, y0, x1, y1)
             faces.append(ListedFace(face, photo, path, box, score, number, names.get(who)))
         return [face for face in faces if name is None or face.person == name]
+
+    def photos(self, roots: Sequence[str] | None = None) -> list[ListedPhoto]:
+        """The photos with a readable file below the roots (absolute paths; None: all), by path."""
+        return list_photos(self._connection, roots)
+
+    def find(self, wanted: Wanted) -> list[ListedPhoto]:
+        """The photos that are wanted, by path; who is on them is as `faces` shows it.
+
+        UsageError when a name is nobody's.
+        """
+        people, without = (
+            tuple(self.person_name(name) for name in names)
+            for names in (wanted.people, wanted.without)
+        )
+        faces: dict[int, list[str | None]] = {}
+        for face in self.faces():
+            faces.setdefault(face.photo, []).append(face.person)
+        return chosen(self.photos(), faces, replace(wanted, people=people, without=without))
 
     def groups(self) -> list[Group]:
         """The groups of the newest grouping, those with most faces first."""

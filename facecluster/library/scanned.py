@@ -14,7 +14,7 @@ from facecluster.library.connection import Connection, Value
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
-__all__ = ["KnownFile", "Scanned", "Unembedded", "pack_vectors", "unpack_vectors"]
+__all__ = ["KnownFile", "Scanned", "Unembedded", "below", "pack_vectors", "unpack_vectors"]
 
 # Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
 # what a threshold is read to, and halves both the file and the time to load it.
@@ -50,7 +50,7 @@ class Scanned:
 
     def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
         """The files at or below the roots (absolute paths), by path."""
-        where, parameters = _below(roots)
+        where, parameters = below(roots)
         rows = self._connection.rows(
             "select path, size, mtime_ns, sha256, detector, error"
             f" from file left join photo on photo.id = file.photo where {where}",
@@ -113,7 +113,7 @@ class Scanned:
 
     def unembedded(self, model: int, roots: Sequence[str]) -> list[Unembedded]:
         """Photos below the roots with faces that this model has not seen, one file for each."""
-        where, parameters = _below(roots)
+        where, parameters = below(roots)
         rows = self._connection.rows(
             "select min(path), file.size, mtime_ns, photo.id, sha256, width, height, orientation,"
             " taken_at from file join photo on photo.id = file.photo"
@@ -252,16 +252,17 @@ class Scanned:
                 continue
             if left:
                 self._connection.run(
-                    "insert into statement (action, face, kind, person, revoked_by)"
-                    " select action, ?, kind, person, revoked_by from statement"
+                    "insert into statement (action, face, kind, person, part, revoked_by)"
+                    " select action, ?, kind, person, part, revoked_by from statement"
                     " where face = ? order by id",
                     (other, one),
                 )
                 continue
             self._connection.run("update statement set face = ? where face = ?", (other, one))
-            self._connection.run(
-                "update or ignore member set face = ? where face = ?", (other, one)
-            )
+            for table in ("member", "moved"):
+                self._connection.run(
+                    f"update or ignore {table} set face = ? where face = ?", (other, one)
+                )
         self._drop_orphans("photo.id = ?", (old_photo,))
 
     def _seen_faces(self, photo: int) -> list[SeenFace]:
@@ -306,7 +307,7 @@ def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32
     return rows
 
 
-def _below(roots: Sequence[str]) -> tuple[str, list[str]]:
+def below(roots: Sequence[str]) -> tuple[str, list[str]]:
     """The condition on `path` for files at or below the roots."""
     parameters: list[str] = []
     for root in roots:

@@ -1,0 +1,93 @@
+"""Photos by who is on them and when they were taken."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import json_option, note, print_json
+from facecluster.cli.people import check_person
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+
+__all__ = ["COMMANDS"]
+
+
+def _date(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """The value, if it is a year, a month or a day that there is."""
+    if value is None:
+        return None
+    try:
+        if re.fullmatch(r"\d{4}(-\d\d){0,2}", value, re.ASCII):
+            date.fromisoformat(value + "-01" * (2 - value.count("-")))
+            return value
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{value!r} is no date: write 2019, 2019-06 or 2019-06-30.")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--and", "others", multiple=True, metavar="NAME", help="This one is on it too.")
+@click.option("--not", "without", multiple=True, metavar="NAME", help="This one is not on it.")
+@click.option("--from", "first", callback=_date, metavar="DATE", help="Taken on this day or later.")
+@click.option("--to", "last", callback=_date, metavar="DATE", help="Taken on this day or before.")
+@click.option("--min-faces", type=click.IntRange(min=0), default=0, metavar="N", help="At least.")
+@click.option("--alone", is_flag=True, help="Nobody else is on it; without a NAME: one face.")
+@click.option("-0", "null", is_flag=True, help="End each path with a zero byte, for xargs -0.")
+@json_option
+@examples(
+    'find "Alice" --and "Bob" --not "Carol"',
+    'find "Alice" --from 2019 --to 2020-06',
+    'find "Alice" --alone -0 | xargs -0 cp -t alice',
+    "find --min-faces 5 --json",
+)
+@with_library
+def find(
+    library: Library,
+    name: str | None,
+    others: tuple[str, ...],
+    without: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    min_faces: int,
+    alone: bool,
+    null: bool,
+    as_json: bool,
+) -> None:
+    """Print the paths of the photos that NAME is on.
+
+    A DATE is 2019, 2019-06 or 2019-06-30, by the camera's clock. Copies of one photo are printed
+    once.
+    """
+    from facecluster.library import Wanted
+
+    people = (*((name,) if name is not None else ()), *others)
+    for one in (*people, *without):
+        check_person(library, one)
+    if not (people or without or first or last or min_faces or alone):
+        raise click.UsageError('Say whom or what to find: facecluster find "Alice".')
+    wanted = Wanted(people, without, first, last, min_faces, alone)
+    found = library.find(wanted)
+    if as_json:
+        print_json(
+            [
+                {"photo": one.photo, "path": one.path, "taken_at": one.about.taken_at}
+                for one in found
+            ]
+        )
+        return
+    for one in found:
+        click.echo(one.path, nl=not null)
+        if null:
+            click.echo("\0", nl=False)
+    if not found:
+        note("No photo is like that.")
+
+
+COMMANDS = (find,)
