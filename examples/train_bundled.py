@@ -23,10 +23,12 @@ import torch
 from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
-COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.999, steps=1_000_000)
+COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.997, steps=1_000_000)
 STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
-    "full": dataclasses.replace(COMMON, batch=96, mixing=0.3, P=16, K=4, triplet_weight=0.5),
+    "full": dataclasses.replace(
+        COMMON, batch=96, mixing=0.5, P=16, K=4, triplet_weight=0.5, relational_weight=2.0
+    ),
 }
 
 
@@ -45,7 +47,7 @@ def main() -> None:
     table = without_doubtful(table, limit=1.3)
     rows, held = hold_out(table, 0.03, seed=0)
     # 64 celebrities have over 200 pictures each, three thousand people have five.
-    rows = at_most(table, rows, 40, seed=0)
+    rows = at_most(table, rows, 6, seed=0)
     training = Training(
         STAGES[options.stage], device="cuda" if torch.cuda.is_available() else "cpu"
     )

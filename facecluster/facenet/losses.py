@@ -7,7 +7,7 @@ from torch import Tensor
 
 from facecluster.errors import TrainingError
 
-__all__ = ["distillation_loss", "squared_distances", "triplet_loss"]
+__all__ = ["distillation_loss", "relational_loss", "squared_distances", "triplet_loss"]
 
 
 def squared_distances(embeddings: Tensor) -> Tensor:
@@ -40,3 +40,15 @@ def triplet_loss(embeddings: Tensor, triplets: Tensor, *, margin: float = 0.2) -
 def distillation_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
     """Mean squared distance of each embedding to its teacher's, both (B, D) unit rows; 0 to 4."""
     return (embeddings - targets).pow(2).sum(1).mean()
+
+
+def relational_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of the squared distances within the batch, against the teacher's.
+
+    Both (B, D) unit rows, B >= 2. The regression alone lets a network that is unsure of a face
+    answer with the middle of all it might be, which puts strangers side by side: just what a low
+    FAR forbids. This loss sees the pairs (Park et al., "Relational Knowledge Distillation", 2019).
+    """
+    errors = squared_distances(embeddings) - squared_distances(targets)
+    count = len(embeddings)
+    return errors.pow(2).sum() / (count * (count - 1))

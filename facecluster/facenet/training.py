@@ -19,7 +19,7 @@ from facecluster.errors import TrainingError
 from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
 from facecluster.facenet.augment import centre_crop, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.losses import distillation_loss, triplet_loss
+from facecluster.facenet.losses import distillation_loss, relational_loss, triplet_loss
 from facecluster.facenet.mining import semi_hard
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
@@ -47,6 +47,7 @@ class TrainingConfig:
     K: int = 4
     margin: float = 0.2
     distill_weight: float = 1.0
+    relational_weight: float = 0.0
     triplet_weight: float = 0.0
     mixing: float = 0.0
     learning_rate: float = 2e-3
@@ -167,16 +168,22 @@ def _update(
     config = training.config
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
-    regression = triplet = embeddings.new_zeros(())
+    regression = relation = triplet = embeddings.new_zeros(())
     count = 0
     if config.distill_weight and targets is not None:
         regression = distillation_loss(embeddings, targets)
+        if config.relational_weight:
+            relation = relational_loss(embeddings, targets)
     if config.triplet_weight:
         drawn = embeddings[config.batch :]
         people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
         triplets = semi_hard(drawn, people, config.margin)
         triplet, count = triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
-    loss = config.distill_weight * regression + config.triplet_weight * triplet
+    loss = (
+        config.distill_weight * regression
+        + config.relational_weight * relation
+        + config.triplet_weight * triplet
+    )
     training.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)

@@ -7,7 +7,12 @@ import torch
 from torch.nn import functional
 
 from facecluster.errors import TrainingError
-from facecluster.facenet.losses import distillation_loss, squared_distances, triplet_loss
+from facecluster.facenet.losses import (
+    distillation_loss,
+    relational_loss,
+    squared_distances,
+    triplet_loss,
+)
 
 
 def unit_rows(count: int, dimension: int = 8, seed: int = 0) -> torch.Tensor:
@@ -71,3 +76,23 @@ def test_distillation_loss_is_the_mean_squared_distance() -> None:
     first, second = unit_rows(4), unit_rows(4, seed=1)
     expected = sum(float(((a - b) ** 2).sum()) for a, b in zip(first, second, strict=True)) / 4
     assert float(distillation_loss(first, second)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_relational_loss_equals_a_naive_loop_over_pairs() -> None:
+    student, teacher = unit_rows(5), unit_rows(5, seed=1)
+    total = 0.0
+    for i in range(5):
+        for j in range(5):
+            if i != j:
+                near = float(((student[i] - student[j]) ** 2).sum())
+                total += (near - float(((teacher[i] - teacher[j]) ** 2).sum())) ** 2
+    assert float(relational_loss(student, teacher)) == pytest.approx(total / 20, rel=1e-4)
+    assert float(relational_loss(teacher, teacher)) == 0.0
+
+
+def test_relational_loss_parts_strangers_that_lie_side_by_side() -> None:
+    student = torch.tensor([[1.0, 0.0], [0.8, 0.6]], requires_grad=True)
+    relational_loss(student, torch.eye(2)).backward()
+    assert student.grad is not None
+    apart = student.detach() - 0.1 * student.grad
+    assert (apart[0] @ apart[1]) < 0.8
