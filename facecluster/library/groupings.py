@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facecluster.library.connection import Connection
 from facecluster.records import Group
 
-__all__ = ["Grouping", "Groupings", "Leader"]
+__all__ = ["Grouping", "Groupings", "Leader", "follow_undo"]
 
 Setting = str | int | float | bool | None
 
@@ -90,6 +90,33 @@ class Groupings:
                 ),
             )
 
+    def move(self, action: int, numbers: Mapping[int, int | None]) -> None:
+        """Put each face in the group of this number, or in none, as the action says.
+
+        Undoing the action puts back those that are still there, doing it again moves them again.
+        """
+        with self._connection.transaction():
+            now = dict(self._connection.rows("select face, number from member"))
+            self._connection.run_many(
+                "insert into moved (action, face, number_before, number_after) values (?, ?, ?, ?)",
+                (
+                    (action, face, now.get(face), number)
+                    for face, number in numbers.items()
+                    if now.get(face) != number
+                ),
+            )
+            follow_undo(self._connection, action, undone=False)
+
+    def fresh(self, count: int) -> list[int]:
+        """So many numbers that no group has had, taken for good; needs a grouping."""
+        with self._connection.transaction():
+            ((first,),) = self._connection.rows("select max(next_number) from grouping")
+            self._connection.run(
+                "update grouping set next_number = ? where id = (select max(id) from grouping)",
+                (first + count,),
+            )
+        return list(range(first, first + count))
+
     def members(self, number: int) -> list[int]:
         """The faces in the group, rising; those ignored or deleted are left out."""
         rows = self._connection.rows(
@@ -129,3 +156,21 @@ class Groupings:
             (person, name), _ = count.most_common(1)[0]
             leaders[number] = Leader(person, name, agreed=len(count) == 1)
         return leaders
+
+
+def follow_undo(connection: Connection, action: int, *, undone: bool) -> None:
+    """Put the faces an action moved back, or again to where it moved them.
+
+    A face that a later grouping or action has moved on stays where it is.
+    """
+    there, here = ("number_after", "number_before") if undone else ("number_before", "number_after")
+    rows = connection.rows(
+        f"select moved.face, {here} from moved left join member on member.face = moved.face"
+        f" where action = ? and member.number is {there}",
+        (action,),
+    )
+    connection.run_many("delete from member where face = ?", ((face,) for face, _ in rows))
+    connection.run_many(
+        "insert into member (face, grouping, number) values (?, (select max(id) from grouping), ?)",
+        ((face, number) for face, number in rows if number is not None),
+    )

@@ -128,7 +128,67 @@ create view hidden as
 @MIGRATIONS()
 def first_tables(database: Database) -> None:
     """Everything of version 0.1."""
-    for script in (_FOUND, _DERIVED, _STATED, _TRUTH):
+    _execute(database, _FOUND, _DERIVED, _STATED, _TRUTH)
+
+
+# A statement of kind `part` says with whom a face is, not who it is: faces of one part of an action
+# are one person, faces of different parts of it are different people; part is null for a face that
+# the action set free. moved is what an action did at once to the groups, so that undoing it can put
+# every face back.
+_PARTS = """
+drop view hidden;
+drop view truth;
+create table new_statement (
+    id integer primary key autoincrement,
+    action integer not null references action,
+    face integer not null references face,
+    kind text not null check (kind in ('is', 'is-not', 'ignore', 'not-a-face', 'part')),
+    person integer references person,
+    part integer,
+    revoked_by integer references action,
+    check ((person is not null) = (kind in ('is', 'is-not'))),
+    check (part is null or kind = 'part')
+) strict;
+insert into new_statement (id, action, face, kind, person, revoked_by)
+    select id, action, face, kind, person, revoked_by from statement order by id;
+drop table statement;
+alter table new_statement rename to statement;
+create index statement_face on statement (face);
+create index statement_action on statement (action);
+create table moved (
+    action integer not null references action,
+    face integer not null references face on delete cascade,
+    number_before integer,
+    number_after integer,
+    primary key (action, face)
+) strict, without rowid;
+create index moved_face on moved (face);
+"""
+
+_TRUTH_BESIDE_PARTS = """
+create view truth as
+    select s.face, s.kind, s.person, s.action from statement s
+    where s.kind <> 'part' and s.revoked_by is null and not exists (
+        select 1 from statement t
+        where t.face = s.face and t.id > s.id and t.kind <> 'part' and t.revoked_by is null
+        and (t.person = s.person or (s.kind <> 'is-not' and t.kind <> 'is-not'))
+    );
+create view hidden as
+    select face from truth where kind in ('ignore', 'not-a-face')
+    union all
+    select face.id from photo join face on face.photo = photo.id
+    where not exists (select 1 from file where file.photo = photo.id);
+"""
+
+
+@MIGRATIONS()
+def parts_of_groups(database: Database) -> None:
+    """Statements of kind `part`: which faces are one person though nobody has named them."""
+    _execute(database, _PARTS, _TRUTH_BESIDE_PARTS)
+
+
+def _execute(database: Database, *scripts: str) -> None:
+    for script in scripts:
         for statement in script.split(";\n"):
             if statement.strip():
                 database.execute(statement)

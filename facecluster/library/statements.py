@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
+from facecluster.library.groupings import follow_undo
 
-__all__ = ["Action", "Fact", "Kind", "Statements", "clean_name", "name_key"]
+__all__ = [
+    "Action",
+    "Fact",
+    "Kind",
+    "Parting",
+    "Statements",
+    "Word",
+    "clean_name",
+    "name_key",
+]
 
 Kind = Literal["is", "is-not", "ignore", "not-a-face"]
 
@@ -24,6 +34,31 @@ class Fact:
     face: int
     kind: Kind
     person: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """One action that said which faces are one person, whoever it is, by face.
+
+    Faces of one part are one person, those of different parts different people; a face with None
+    was set free: older partings do not tell any more with whom it is.
+    """
+
+    action: int
+    parts: Mapping[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One thing that holds of a face, with the action that said it and its command.
+
+    kind is that of a Fact, or "part"; person is a name.
+    """
+
+    kind: str
+    person: str | None
+    action: int
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +92,42 @@ class Statements:
                 ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
             )
         return action
+
+    def part(
+        self, parts: Sequence[Sequence[int]], loose: Sequence[int] = (), *, command: str
+    ) -> int:
+        """Append one action that states these parts (see Parting); the action's number."""
+        with self._connection.transaction():
+            action = self._append(command, None)
+            rows = [(face, place) for place, part in enumerate(parts) for face in part]
+            self._connection.run_many(
+                "insert into statement (action, face, kind, part) values (?, ?, 'part', ?)",
+                ((action, int(face), part) for face, part in [*rows, *((f, None) for f in loose)]),
+            )
+        return action
+
+    def partings(self) -> list[Parting]:
+        """The partings that nobody has undone, oldest first."""
+        found: dict[int, dict[int, int | None]] = {}
+        for action, face, part in self._connection.rows(
+            "select action, face, part from statement"
+            " where kind = 'part' and revoked_by is null order by action, face"
+        ):
+            found.setdefault(action, {})[face] = part
+        return [Parting(action, parts) for action, parts in found.items()]
+
+    def words(self, face: int) -> list[Word]:
+        """What holds of a face now, oldest first, and what said it; of partings the newest."""
+        rows = self._connection.rows(
+            "select kind, name, action, command from ("
+            " select kind, person, action from truth where face = ?"
+            " union all select kind, person, max(action) from statement where face = ?"
+            " and kind = 'part' and revoked_by is null group by kind)"
+            " join action on action.id = action left join person on person.id = person"
+            " order by action",
+            (face, face),
+        )
+        return [Word(*row) for row in rows]
 
     def truth(self, faces: Iterable[int] | None = None) -> list[Fact]:
         """What holds now, by face: at most one of `is`, `ignore`, `not-a-face`, and any `is-not`.
@@ -180,6 +251,7 @@ class Statements:
         self._connection.run(
             "update statement set revoked_by = ? where action = ?", (undone.get(said), said)
         )
+        follow_undo(self._connection, said, undone=said in undone)
         return found[0]
 
     def _undoes(self, action: int) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from facecluster.people.bonds import constraints
+from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.recognising import Identity, identify
-from facecluster.people.regrouping import Regrouping, constraints, regroup
+from facecluster.people.regrouping import Regrouping, regroup
 from facecluster.people.saying import (
     Said,
     ignore,
@@ -17,16 +19,22 @@ from facecluster.people.saying import (
 
 __all__ = [
     "Identity",
+    "Merge",
+    "Part",
     "Regrouping",
     "Said",
+    "Split",
     "constraints",
     "identify",
     "ignore",
     "ignore_group",
+    "merge",
     "name_faces",
     "name_group",
     "redo",
     "regroup",
     "reject",
+    "split_group",
+    "split_person",
     "undo",
 ]

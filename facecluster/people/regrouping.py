@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facecluster.grouping import Constraints, group, renumber
+from facecluster.errors import FaceclusterError
+from facecluster.grouping import group, renumber
 from facecluster.library import Library
+from facecluster.people.bonds import constraints
 
-__all__ = ["Regrouping", "constraints", "regroup"]
+__all__ = ["Regrouping", "regroup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,61 +39,51 @@ def regroup(
     threshold: float | None,
     k: int | None,
     seed: int = 0,
+    allow_churn: bool = False,
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Groups keep their numbers as long as they keep most of their faces.
+    Groups keep their numbers as long as they keep most of their faces. FaceclusterError, and
+    nothing changed, when a named face would leave the groups of its person or a person lose all of
+    them, which happens to faces this model has not seen; unless allow_churn.
     """
     faces, vectors = library.embeddings(model)
     bound = constraints(library, faces)
     labels = group(vectors, method=method, threshold=threshold, k=k, constraints=bound, seed=seed)
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
-    home_before, led_before = _at_home(library)
-    library.groupings.save(
-        model=model,
-        method=method,
-        settings={"threshold": threshold, "k": k, "seed": seed},
-        faces=faces,
-        numbers=numbers,
-        next_number=next_number,
-    )
-    home, led = _at_home(library)
-    facts = library.statements.truth(faces.tolist())
+    settings = {"threshold": threshold, "k": k, "seed": seed}
+    with library.transaction():
+        home_before, led_before = _at_home(library)
+        library.groupings.save(
+            model=model,
+            method=method,
+            settings=settings,
+            faces=faces,
+            numbers=numbers,
+            next_number=next_number,
+        )
+        home, led = _at_home(library)
+        moved, lost = len(home_before - home), len(led_before - led)
+        if (moved or lost) and not allow_churn:
+            raise FaceclusterError(_refusal(moved, lost))
     return Regrouping(
         faces=len(faces),
         groups=len(np.unique(numbers[numbers >= 0])),
         ungrouped=int(np.sum(numbers < 0)),
-        named_faces=sum(fact.kind == "is" for fact in facts),
-        named_moved=len(home_before - home),
-        names_lost=len(led_before - led),
+        named_faces=sum(f.kind == "is" for f in library.statements.truth(faces.tolist())),
+        named_moved=moved,
+        names_lost=lost,
         new_faces=int(np.sum((previous < 0) & (numbers >= 0))),
     )
 
 
-def constraints(library: Library, faces: NDArray[np.int64]) -> Constraints:
-    """What the user stated about these faces, as rows 0..N-1 for `group`.
-
-    Faces of one person are chained together; one face of each person stands for all of them when
-    two people, or a face and a person it is not, are kept apart: P people make P (P - 1) / 2 pairs.
-    """
-    row = {face: place for place, face in enumerate(faces.tolist())}
-    together, apart, chief, last = [], [], dict[int, int](), dict[int, int]()
-    facts = [fact for fact in library.statements.truth() if fact.face in row]
-    for fact in facts:
-        if fact.kind != "is" or fact.person is None:
-            continue
-        here = row[fact.face]
-        # The first is together with itself, which tells `group` that it is somebody's.
-        together.append((last.get(fact.person, here), here))
-        chief.setdefault(fact.person, here)
-        last[fact.person] = here
-    for fact in facts:
-        if fact.kind == "is-not" and fact.person in chief:
-            apart.append((row[fact.face], chief[fact.person]))
-    apart += combinations(chief.values(), 2)
-    return Constraints(
-        together=_pairs(together), apart=_pairs(apart), photos=library.photos_of(faces)
+def _refusal(moved: int, lost: int) -> str:
+    faces = "1 named face" if moved == 1 else f"{moved} named faces"
+    names = "1 name" if lost == 1 else f"{lost} names"
+    return (
+        f"{faces} would move and {names} be lost, so nothing was changed: this network has not "
+        "seen those faces. Scan their folders again, or allow it with --allow-churn."
     )
 
 
@@ -108,7 +97,3 @@ def _at_home(library: Library) -> tuple[set[int], set[int]]:
             face for face in library.groupings.members(number) if stated.get(face) == leader.person
         )
     return home, {leader.person for leader in leaders.values()}
-
-
-def _pairs(pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    return np.array(pairs, dtype=np.int64).reshape(len(pairs), 2)

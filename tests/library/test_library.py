@@ -7,17 +7,20 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from facecluster.errors import LibraryError, UsageError
 from facecluster.library import Library, connection
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.library.scanned import pack_vectors, unpack_vectors
+from facecluster.library.schema import MIGRATIONS
 from facecluster.records import Analysis, Box, FileStamp, Group, Photo
 
 Put = Callable[..., list[int]]
@@ -39,7 +42,7 @@ def test_the_tables_are_strict_and_keys_bind(library: Library) -> None:
         tables = other.execute("select sql from sqlite_master where type = 'table'").fetchall()
     other.close()
     ours = [sql for (sql,) in tables if sql and "sqlite_" not in sql]
-    assert len(ours) == 11 and all("strict" in sql for sql in ours)
+    assert len(ours) == 12 and all("strict" in sql for sql in ours)
     assert library._connection.rows("pragma foreign_keys") == [(1,)]
     assert library._connection.rows("pragma journal_mode") == [("wal",)]
     with pytest.raises(sqlite3.IntegrityError):
@@ -274,3 +277,31 @@ def test_faces_at_one_place_are_the_same_unless_a_model_says_they_are_not() -> N
     assert same_faces([one], [alike]) == [(1, 2)]
     assert same_faces([one], [other]) == []
     assert same_faces([one], [unseen]) == [(1, 4)]
+
+
+def test_a_library_of_the_first_tables_keeps_all_that_was_said(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        database = Database(old, execute_plugins=False)
+        MIGRATIONS.apply(database, stop_before="parts_of_groups")
+        old.executescript(
+            "insert into photo values (1, 'x', 9, 9, 1, null, 'd');"
+            "insert into file values ('/a.jpg', 1, 1, 1, null);"
+            "insert into face values (7, 1, 0, 0, 9, 9, zeroblob(40), 1, 1, 1, 0);"
+            "insert into person values (3, 'Alice', 'alice');"
+            "insert into action values (1, 'then', 'name', null), (2, 'then', 'reject', null);"
+            "insert into action values (3, 'then', 'undo', 2);"
+            "insert into statement values (1, 1, 7, 'is', 3, null), (5, 2, 7, 'is-not', 3, 3);"
+        )
+    with Library.open(path) as library:
+        assert [face.person for face in library.faces()] == ["Alice"]
+        assert [entry.undone for entry in library.statements.log()] == [False, True, False]
+        with pytest.raises(sqlite3.IntegrityError):
+            library._connection.run(
+                "insert into statement (action, face, kind, part) values (1, 7, 'ignore', 0)"
+            )
+        library.statements.undo(3, command="undo 3")
+        assert [face.person for face in library.faces()] == [None]
+    with Library.open(path) as library:
+        rows = library._connection.rows("select id, action, kind, revoked_by from statement")
+        assert rows == [(1, 1, "is", None), (5, 2, "is-not", None)]
