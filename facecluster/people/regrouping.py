@@ -43,22 +43,21 @@ def regroup(
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Groups keep their numbers as long as they keep most of their faces. FaceclusterError, and
-    nothing changed, when a named face would leave the groups of its person or a person lose all of
-    them, which happens to faces this model has not seen; unless allow_churn.
+    Groups keep their numbers as long as they keep most of their faces. Without allow_churn a
+    FaceclusterError, and nothing changed, when a named face would leave the groups of its person or
+    a person lose all of them, which happens to faces this model has not seen.
     """
     faces, vectors = library.embeddings(model)
     bound = constraints(library, faces)
     labels = group(vectors, method=method, threshold=threshold, k=k, constraints=bound, seed=seed)
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
-    settings = {"threshold": threshold, "k": k, "seed": seed}
     with library.transaction():
         home_before, led_before = _at_home(library)
         library.groupings.save(
             model=model,
             method=method,
-            settings=settings,
+            settings={"threshold": threshold, "k": k, "seed": seed},
             faces=faces,
             numbers=numbers,
             next_number=next_number,

@@ -1,0 +1,149 @@
+"""Putting groups right from the command line: split, merge, and what `group` then keeps."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+HEAVY = {"torch", "torchvision", "sklearn", "hdbscan", "facenet_pytorch", "scipy", "cv2"}
+
+
+def listed(run: Run, *words: object) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(run(*words, "--json").stdout)
+    return rows
+
+
+def sizes(run: Run) -> dict[object, object]:
+    return {row["group"]: row["faces"] for row in listed(run, "groups")}
+
+
+@pytest.fixture
+def mixed(run: Run, database: Path) -> None:
+    """All thirteen faces of three people in one group."""
+    run("group", "--threshold", 3)
+    assert sizes(run) == {1: 13}
+
+
+def test_split_prints_the_parts_and_group_keeps_them(run: Run, mixed: None) -> None:
+    done = run("split", 1)
+    assert done.exit_code == 0
+    first, *table = done.stdout.splitlines()
+    assert first.startswith("Group 1 comes apart at a squared distance of ")
+    # no two of the three are nearer than the others
+    assert table == [
+        "group  faces  person",
+        "    1      6       -",
+        "    2      4       -",
+        "    3      3       -",
+    ]
+    assert "'facecluster undo' takes this back" in done.stderr
+    before = run("faces", "--json").stdout
+    assert "0 named faces moved, 0 names lost, 0 new faces" in run("group", "--threshold", 3).stdout
+    assert run("faces", "--json").stdout == before
+    assert run("merge", 2, 3).exit_code == 0
+    again = json.loads(run("split", 2, "--json").stdout)
+    assert sorted(again) == ["action", "group", "loose", "parts", "threshold"]
+    assert [(part["group"], len(part["faces"])) for part in again["parts"]] == [(2, 4), (4, 3)]
+    assert sizes(run) == {1: 6, 2: 4, 4: 3}
+    assert [row["command"] for row in listed(run, "log")] == ["split 2", "merge 2 3", "split 1"]
+    run("undo")
+    assert sizes(run) == {2: 7, 1: 6}
+    run("undo")
+    assert sizes(run) == {1: 6, 2: 4, 3: 3}
+    run("undo")
+    assert sizes(run) == {1: 13}
+
+
+def test_split_stricter_leaves_faces_that_fit_nowhere(run: Run, mixed: None) -> None:
+    done = run("split", 1, "--threshold", 0.5)
+    assert done.stdout.splitlines()[2:] == [
+        "    1      6       -",
+        "    2      4       -",
+        "    3      3       -",
+    ]
+    assert listed(run, "log")[0]["command"] == "split 1 --threshold 0.5"
+    refused = run("split", 2, "--threshold", 0.5)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "stays whole" in refused.stderr
+
+
+def test_split_a_person_keeps_the_named_faces(run: Run, mixed: None) -> None:
+    run("name", "--face", 7, "--face", 8, "Bob")
+    assert len(listed(run, "faces", "--person", "Bob")) == 13
+    done = run("split", "bob", "--threshold", 0.5)
+    assert done.stdout.splitlines()[2:] == [
+        "    1      4  Bob",
+        "    2      6  -",
+        "    3      3  -",
+    ]
+    assert [row["face"] for row in listed(run, "faces", "--person", "Bob")] == [7, 8, 9, 10]
+    wrong = run("split", "Bobb")
+    assert wrong.exit_code == 2
+    assert "Did you mean Bob?" in wrong.stderr
+
+
+def test_merge_joins_groups_before_anybody_is_named(run: Run, database: Path) -> None:
+    run("group", "--threshold", 0.5)
+    done = run("merge", 3, 2)
+    assert done.stdout == "7 faces are one person: group 2.\n"
+    assert "'facecluster undo' takes this back" in done.stderr
+    run("group", "--threshold", 0.5)
+    assert sizes(run) == {2: 7, 1: 6}
+    assert run("name", 2, "Bob").stdout == "7 faces are Bob.\n"
+    joined = json.loads(run("merge", 1, 2, "--json").stdout)
+    assert joined == {
+        "action": 3,
+        "group": 2,
+        "person": "Bob",
+        "faces": 13,
+        "skipped": 0,
+        "shared_photos": 0,
+    }
+    assert sizes(run) == {2: 13}
+    for _ in range(3):
+        run("undo")
+    assert sizes(run) == {1: 6, 2: 4, 3: 3}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["split", "99"], "no group 99"),
+        (["split", "Zoe"], "Nobody is named Zoe"),
+        (["split", "1", "--threshold", "5"], "5"),
+        (["split"], "NUMBER|PERSON"),
+        (["merge", "1"], "Say which groups"),
+        (["merge", "1", "99"], "no group 99"),
+        (["merge"], "NUMBER"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_corrections_are_code_2_and_change_nothing(
+    run: Run, mixed: None, words: list[str], sentence: str
+) -> None:
+    before = run("faces", "--json").stdout + run("log", "--json").stdout
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert run("faces", "--json").stdout + run("log", "--json").stdout == before
+
+
+@pytest.mark.parametrize("words", [["split", "1"], ["merge", "1", "2"]], ids=" ".join)
+def test_corrections_load_no_heavy_package(run: Run, mixed: None, words: list[str]) -> None:
+    if words[0] == "merge":
+        run("split", 1)
+    program = (
+        "import sys\nfrom facecluster.cli import main\n"
+        f"try: main({words!r}, prog_name='facecluster')\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stderr.splitlines()[-1].split()) & HEAVY
