@@ -6,8 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
+
+from facecluster.library import Library
 
 Run = Callable[..., Result]
 
@@ -132,6 +135,32 @@ def test_wrong_corrections_are_code_2_and_change_nothing(
     assert (result.exit_code, result.stdout) == (2, "")
     assert sentence in result.stderr
     assert run("faces", "--json").stdout + run("log", "--json").stdout == before
+
+
+def test_group_refuses_to_move_named_faces_unless_allowed(run: Run, database: Path) -> None:
+    run("group", "--threshold", 0.5)
+    run("name", 1, "Ann")
+    run("name", 2, "Bob")
+    with Library.open(database) as library:
+        newer = library.scanned.register_model(fingerprint="g", name="newer", dimension=2)
+        # this network has seen all faces but three of Ann's and the four of Bob
+        seen = np.array([1, 2, 3, 11, 12, 13])
+        library.scanned.add_embeddings(newer, seen, np.tile(np.float32([[1, 0]]), (6, 1)))
+        library.scanned.finish(newer)
+    before = run("faces", "--json").stdout + run("status", "--json").stdout
+    for words in (["group", "--threshold", 0.5], ["group", "--threshold", 0.5, "--json"]):
+        refused = run(*words)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "7 named faces would move and 1 name be lost" in refused.stderr
+        assert "--allow-churn" in refused.stderr
+        assert run("faces", "--json").stdout + run("status", "--json").stdout == before
+    allowed = run("group", "--threshold", 0.5, "--allow-churn")
+    assert allowed.exit_code == 0
+    assert "7 named faces moved, 1 names lost, 0 new faces placed.\n" in allowed.stdout
+    people = [face["person"] for face in listed(run, "faces")]
+    assert people[:10] == ["Ann"] * 6 + ["Bob"] * 4, "no name is taken from any face"
+    run("group", "--threshold", 0.5)
+    assert run("undo").exit_code == 0
 
 
 @pytest.mark.parametrize("words", [["split", "1"], ["merge", "1", "2"]], ids=" ".join)

@@ -42,6 +42,7 @@ METHODS = ("agglomerative", "kmeans", "hdbscan")
 )
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
+@click.option("--allow-churn", is_flag=True, help="Group even if named faces move or names go.")
 @json_option
 @examples("group", "group --threshold 0.9", "group --method hdbscan", "group -k 20")
 @with_library
@@ -51,14 +52,19 @@ def group(
     threshold: float | None,
     k: int | None,
     model: str | None,
+    allow_churn: bool,
     as_json: bool,
 ) -> None:
     """Put the faces of one person together.
 
     What you stated always holds: a named face keeps its name, and no two people share a group.
-    Group numbers stay: a group keeps the number of the old one it shares most faces with.
+    Group numbers stay: a group keeps the number of the old one it shares most faces with. When
+    named faces would leave their person's group all the same, as those do that the network has
+    never seen, nothing is changed and the exit code is 1.
     """
-    done = group_faces(library, model=model, method=method, threshold=threshold, k=k)
+    done = group_faces(
+        library, model=model, method=method, threshold=threshold, k=k, allow_churn=allow_churn
+    )
     if as_json:
         print_json(dataclasses.asdict(done))
         return
@@ -73,6 +79,7 @@ def group_faces(
     method: str | None = None,
     threshold: float | None = None,
     k: int | None = None,
+    allow_churn: bool = False,
 ) -> Regrouping:
     """Group the embeddings of the library's network and keep the result."""
     from facecluster.people import regroup
@@ -81,7 +88,9 @@ def group_faces(
     method = method or ("kmeans" if k else "agglomerative")
     if threshold is None and k is None:
         threshold = threshold_for(model or chosen.name, "group")
-    return regroup(library, chosen.id, method=method, threshold=threshold, k=k)
+    return regroup(
+        library, chosen.id, method=method, threshold=threshold, k=k, allow_churn=allow_churn
+    )
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:

@@ -54,6 +54,8 @@ def scan(
     that cannot be read are listed by 'status' and make the exit code 3.
     """
     summary, seconds = _look_at(library, paths, model, allow_empty)
+    if not as_json:
+        _tell_scan(summary, seconds)  # also when grouping then fails
     grouping = group_faces(library, model=model) if then_group else None
     if as_json:
         figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
@@ -61,7 +63,6 @@ def scan(
             figures["grouping"] = dataclasses.asdict(grouping)
         print_json(figures)
     else:
-        _tell_scan(summary, seconds)
         if grouping:
             tell_grouping(library, grouping)
         if summary.unreadable:
