@@ -28,8 +28,10 @@ class SeenFace:
     vectors: Mapping[int, NDArray[np.float32]]
 
 
-def match_faces(old: Sequence[Box], new: Sequence[Box]) -> list[tuple[int, int]]:
-    """Pairs (place in old, place in new) of boxes that overlap with IoU >= 0.5, best first.
+def match_faces(
+    old: Sequence[Box], new: Sequence[Box], *, least: float = SAME_FACE_IOU
+) -> list[tuple[int, int]]:
+    """Pairs (place in old, place in new) of boxes that overlap with IoU >= least, best first.
 
     Each box is in one pair at most. Costs one comparison for each pair of boxes.
     """
@@ -39,7 +41,7 @@ def match_faces(old: Sequence[Box], new: Sequence[Box]) -> list[tuple[int, int]]
     pairs: list[tuple[int, int]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
     for overlap, i, j in sorted(overlaps):
-        if -overlap < SAME_FACE_IOU:
+        if -overlap < least:
             break
         if i not in taken[0] and j not in taken[1]:
             pairs.append((i, j))

@@ -1,0 +1,181 @@
+"""Take names to other tools and from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.errors import FaceclusterError, LibraryError
+
+if TYPE_CHECKING:
+    from facecluster.exchange.matching import Conflict, Import
+    from facecluster.exchange.sidecar import Change
+    from facecluster.library import Library, ListedPhoto
+
+__all__ = ["COMMANDS"]
+
+PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+
+
+@click.group("export")
+def export() -> None:
+    """Give the names to other tools."""
+
+
+@click.group("import")
+def import_() -> None:
+    """Take the names that other tools gave."""
+
+
+@export.command("xmp")
+@PATHS
+@click.option("--dry-run", is_flag=True, help="Write nothing; print what would change as a diff.")
+@json_option
+@examples("export xmp --dry-run", "export xmp ~/Pictures/2019")
+@with_library
+def export_xmp(library: Library, paths: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
+    """Write who is on the photos into XMP sidecars, IMG.jpg.xmp beside IMG.jpg.
+
+    digiKam, Immich, darktable and others read them. Of all photos, or those at or below PATHS; only
+    faces that you named. What a sidecar says already stays; faces you named otherwise or rejected
+    are put right in it. No photo is changed.
+    """
+    from facecluster.exchange.sidecar import unified_diff, write
+
+    changes, unusable = _sidecar_changes(library, _photos(library, paths))
+    done: list[Change] = []
+    for change in changes:
+        if dry_run:
+            if not as_json:
+                click.echo(unified_diff(change))
+            done.append(change)
+            continue
+        try:
+            write(change)
+            done.append(change)
+        except FaceclusterError as error:
+            unusable.append(f"{change.path}: {error}")
+    if as_json:
+        print_json({"changed": [str(change.path) for change in done], "unusable": unusable})
+    else:
+        would = "would be " if dry_run else ""
+        note(f"{len(done)} sidecars {would}written, {len(unusable)} could not be.")
+        _note_all(unusable)
+    if unusable:
+        click.get_current_context().exit(3)
+
+
+def _sidecar_changes(library: Library, photos: list[ListedPhoto]) -> tuple[list[Change], list[str]]:
+    """How sidecars must change, and which cannot be."""
+    from facecluster.exchange.matching import said_of_faces
+    from facecluster.exchange.sidecar import change_for
+    from facecluster.exchange.tree import UnusableFile
+
+    named, rejected = said_of_faces(library)
+    changes, unusable = [], []
+    for photo in photos:
+        there, not_there = named.get(photo.photo, ()), rejected.get(photo.photo, ())
+        for path in photo.paths:
+            try:
+                change = change_for(photo.about, Path(path), there, not_there)
+            except UnusableFile as error:
+                unusable.append(f"{path}.xmp {error}.")
+                continue
+            if change:
+                changes.append(change)
+    return changes, unusable
+
+
+@import_.command("xmp")
+@PATHS
+@click.option("--dry-run", is_flag=True, help="State nothing; only tell what would be.")
+@json_option
+@examples("import xmp --dry-run", "import xmp ~/Pictures/2019")
+@with_library
+def import_xmp(library: Library, paths: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
+    """Name the faces that XMP metadata names: in sidecars (IMG.jpg.xmp, IMG.xmp) and in JPEGs.
+
+    Reads MWG's and Microsoft's face regions, as digiKam, Lightroom, Picasa and Windows write them,
+    of all photos, or those at or below PATHS. What you said yourself stays; where a file says
+    otherwise, it is listed. One 'undo' takes all back.
+    """
+    from facecluster.exchange.matching import collect
+    from facecluster.exchange.xmp import named_faces
+
+    _photos(library, paths)
+    found = collect(library, _roots(paths), named_faces)
+    _state(library, found, ["import", "xmp", *map(str, paths)], dry_run, as_json)
+
+
+def _photos(library: Library, paths: tuple[Path, ...]) -> list[ListedPhoto]:
+    """The photos at or below the paths; LibraryError when there are none."""
+    photos = library.photos(_roots(paths))
+    if not photos:
+        raise LibraryError("The library has no photos there: 'facecluster scan PATH' first.")
+    return photos
+
+
+def _roots(paths: tuple[Path, ...]) -> list[str] | None:
+    return [os.path.abspath(path) for path in paths] or None
+
+
+def _state(library: Library, found: Import, words: list[str], dry_run: bool, as_json: bool) -> None:
+    """State what was found, by one action of the log, and tell it."""
+    from facecluster.people.importing import name_each
+
+    sources = sorted(found.files)
+    if found.names and not dry_run:
+        more = f" and {len(sources) - 1} more files" if len(sources) > 1 else ""
+        name_each(library, found.names, command=f"{shlex.join(words)} (from {sources[0]}{more})")
+    if as_json:
+        print_json(
+            {
+                "named": [{"face": face, "person": name} for face, name in found.names.items()],
+                "known": found.known,
+                "conflicts": [dataclasses.asdict(one) for one in found.conflicts],
+                "not_found": [{"path": path, "person": name} for path, name in found.not_found],
+                "unusable": found.unusable,
+            }
+        )
+    else:
+        _tell_import(found, dry_run)
+    if found.unusable:
+        click.get_current_context().exit(3)
+
+
+def _tell_import(found: Import, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    click.echo(
+        f"{len(found.names)} faces {would}named, {found.known} had that name already, "
+        f"{len(found.conflicts)} are somebody else by your word, {len(found.not_found)} not found."
+    )
+    _note_all(
+        f"{one.path}: face {one.face} {_standing(one)}, but {one.name} by {one.source}."
+        for one in found.conflicts
+    )
+    _note_all(
+        f"{path}: no face was found where {name} is said to be." for path, name in found.not_found
+    )
+    _note_all(found.unusable)
+    if found.names and not dry_run:
+        hint("'facecluster group' puts the others to them; 'facecluster undo' takes this back")
+
+
+def _standing(one: Conflict) -> str:
+    return f"is {one.stated}" if one.stated else f"is not {one.name}"
+
+
+def _note_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        note(printable(line))
+
+
+COMMANDS = (export, import_)

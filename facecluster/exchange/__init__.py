@@ -1,0 +1,1 @@
+"""Names to and from other tools: XMP sidecars, Picasa, tables and folders."""

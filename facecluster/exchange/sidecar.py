@@ -1,0 +1,388 @@
+"""Write names into XMP sidecars, changing of an existing one only what it says of these faces.
+
+Regions go in twice, as MWG's and as Microsoft's, and the names into PersonInImage. Pieces of the
+text are replaced where they stand; all the rest stays byte for byte. Never written: faces without
+a name, at which old versions of digiKam stop reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from facecluster.errors import FaceclusterError
+from facecluster.exchange import xmp
+from facecluster.exchange.frames import stored_size, to_stored
+from facecluster.exchange.matching import Named, Rejected, same_name
+from facecluster.exchange.tree import Element, UnusableFile, parse
+from facecluster.library.matching import SAME_FACE_IOU, match_faces
+from facecluster.records import Box, Photo
+
+__all__ = ["Change", "change_for", "merged", "unified_diff", "write"]
+
+_PREFIXES = {
+    "rdf": xmp.RDF,
+    "mwg-rs": xmp.MWG,
+    "stArea": xmp.AREA,
+    "stDim": xmp.SIZE,
+    "MP": xmp.MP,
+    "MPRI": xmp.MPRI,
+    "MPReg": xmp.MPREG,
+    "Iptc4xmpExt": xmp.IPTC,
+}
+_EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+    f'  <rdf:RDF xmlns:rdf="{xmp.RDF}">\n'
+    "  </rdf:RDF>\n"
+    "</x:xmpmeta>\n"
+    '<?xpacket end="w"?>\n'
+).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a sidecar holds (None: there is none) and what it shall hold."""
+
+    path: Path
+    before: bytes | None
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How one of the two standards names its property, the list in it, and a region's name."""
+
+    property: str
+    list: str
+    label: str
+    prefixes: tuple[str, ...]
+
+    def item(self, name: str, box: Box, declared: str = "") -> str:
+        """One region as a list item."""
+        if self.property.startswith(xmp.MP):
+            shares = ", ".join(_number(x) for x in (box.x0, box.y0, box.width, box.height))
+            inner = f"<MPReg:Rectangle>{shares}</MPReg:Rectangle>"
+            inner += f"<MPReg:PersonDisplayName>{escape(name)}</MPReg:PersonDisplayName>"
+        else:
+            middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.width, box.height)
+            area = " ".join(
+                f'stArea:{key}="{_number(x)}"' for key, x in zip("xywh", middle, strict=True)
+            )
+            inner = f"<mwg-rs:Name>{escape(name)}</mwg-rs:Name><mwg-rs:Type>Face</mwg-rs:Type>"
+            inner += f'<mwg-rs:Area {area} stArea:unit="normalized"/>'
+        return f'<rdf:li{declared} rdf:parseType="Resource">{inner}</rdf:li>'
+
+
+_MWG = _Form(
+    f"{xmp.MWG} Regions",
+    f"{xmp.MWG} RegionList",
+    f"{xmp.MWG} Name",
+    ("rdf", "mwg-rs", "stArea", "stDim"),
+)
+_MP = _Form(
+    f"{xmp.MP} RegionInfo",
+    f"{xmp.MPRI} Regions",
+    f"{xmp.MPREG} PersonDisplayName",
+    ("rdf", "MPRI", "MPReg"),
+)
+
+
+def change_for(
+    photo: Photo, path: Path, named: Sequence[Named], rejected: Sequence[Rejected]
+) -> Change | None:
+    """How the sidecar of the photo's file at `path` must change to say what the user said.
+
+    Boxes are in pixels of the upright photo. None when it says so already, or there is nothing to
+    say. UnusableFile when there is a sidecar that cannot be understood. Writes nothing.
+    """
+    sidecar = path.with_name(path.name + ".xmp")
+    before = xmp.load(sidecar) if sidecar.exists() else None
+    if before is None and not named:
+        return None
+    wanted = [(one.name, to_stored(one.box, photo)) for one in named]
+    wanted = [(name, box) for name, box in wanted if box.width > 0 and box.height > 0]
+    denied = [(one.name, to_stored(one.box, photo)) for one in rejected]
+    after = merged(_EMPTY if before is None else before, wanted, denied, stored_size(photo))
+    return None if after in (before, _EMPTY) else Change(sidecar, before, after)
+
+
+def merged(
+    data: bytes,
+    wanted: Sequence[tuple[str, Box]],
+    denied: Sequence[tuple[str, Box]],
+    stored: tuple[int, int],
+) -> bytes:
+    """The sidecar's text with these names at these shares of the stored picture.
+
+    A region that stands at the same place gets the name and keeps its box; a region that carries a
+    denied name at its place is taken out. UnusableFile when the text cannot be understood.
+    """
+    root = parse(data)
+    there = xmp.read(root, stored)
+    if there.other_shape:
+        raise UnusableFile(f"is left as it is: {there.unusable[0]}")
+    edits = _Edits(data)
+    changed: list[xmp.Region] = []
+    for form, old in ((_MWG, there.mwg), (_MP, there.mp)):
+        changed += _merge_regions(edits, form, old, wanted, denied)
+        new = _unmatched(old, wanted)
+        if new:
+            _add_regions(edits, root, form, new, stored)
+    _merge_people(edits, root, there, [name for name, _ in wanted], changed)
+    after = edits.applied(root)
+    _verify(there, xmp.read(parse(after), stored), wanted, denied)
+    return after
+
+
+def unified_diff(change: Change) -> str:
+    """The change as a unified diff, with control characters of names made visible."""
+    before, after = (
+        [] if text is None else text.decode("utf-8", "replace").splitlines()
+        for text in (change.before, change.after)
+    )
+    old = "/dev/null" if change.before is None else str(change.path)
+    return "\n".join(difflib.unified_diff(before, after, old, str(change.path), lineterm=""))
+
+
+def write(change: Change) -> None:
+    """Put the new text in the place of the old one, whole or not at all, and read it back.
+
+    UnusableFile when somebody else has changed the file meanwhile, FaceclusterError when it cannot
+    be written; the old text stays then.
+    """
+    target = Path(os.path.realpath(change.path))
+    if (xmp.load(target) if target.exists() else None) != change.before:
+        raise UnusableFile("was changed by another program meanwhile: try again")
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".facecluster-", suffix=".xmp")
+        try:
+            with open(handle, "wb") as file:
+                file.write(change.after)
+                file.flush()
+                os.fsync(file.fileno())
+            mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+            os.chmod(name, mode)
+            if Path(name).read_bytes() != change.after:
+                raise OSError("what was read back is not what was written")
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise FaceclusterError(f"{change.path} cannot be written: {error}.") from error
+
+
+class _Edits:
+    """Replacements of pieces of a text, made all at once; and properties to be added."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.added: list[str] = []
+        self._pieces: list[tuple[int, int, bytes]] = []
+
+    def replace(self, start: int, end: int, text: str) -> None:
+        """Put the text in the place of these bytes."""
+        self._pieces.append((start, end, text.encode()))
+
+    def remove(self, element: Element) -> None:
+        """Take the element out, with the blanks before it."""
+        start = len(self.data[: element.start].rstrip())
+        self._pieces.append((start, element.end, b""))
+
+    def append(self, last: Element, texts: Iterable[str]) -> None:
+        """Put list items behind this one, each on a line of its own if it has one."""
+        line = self.data.rfind(b"\n", 0, last.start)
+        indent = self.data[max(line, 0) : last.start]
+        blank = indent.decode() if indent.isspace() else ""
+        self.replace(last.end, last.end, "".join(blank + text for text in texts))
+
+    def applied(self, root: Element) -> bytes:
+        """The text with every replacement and addition."""
+        if self.added:
+            rdf = next(
+                (one for one in (root, *root.children) if one.name == f"{xmp.RDF} RDF"), None
+            )
+            if rdf is None or rdf.inner_end is None:
+                raise UnusableFile("is no XMP that can be added to")
+            about = f"{xmp.RDF} about"
+            same = next((c.attributes[about] for c in rdf.children if about in c.attributes), "")
+            text = f"<rdf:Description{_declared(_PREFIXES)} rdf:about={quoteattr(same)}>\n"
+            text += "".join(f"{one}\n" for one in self.added) + "</rdf:Description>\n"
+            # in front of the blanks that indent the end tag, so that its line stays as it is
+            place = len(self.data[: rdf.inner_end].rstrip(b" \t"))
+            self.replace(place, place, text)
+        data = self.data
+        for start, end, piece in sorted(self._pieces, reverse=True):
+            data = data[:start] + piece + data[end:]
+        return data
+
+
+def _merge_regions(
+    edits: _Edits,
+    form: _Form,
+    old: Sequence[xmp.Region],
+    wanted: Sequence[tuple[str, Box]],
+    denied: Sequence[tuple[str, Box]],
+) -> list[xmp.Region]:
+    """Note the edits of regions that are there already; those that lose their name."""
+    pairs = dict(match_faces([region.box for region in old], [box for _, box in wanted]))
+    changed = []
+    for place, region in enumerate(old):
+        if place in pairs:
+            name = wanted[pairs[place]][0]
+            if not same_name(region.name, name):
+                changed.append(region)
+                _rename(edits, form, region, name)
+        elif _is_denied(region, denied):
+            changed.append(region)
+            edits.remove(region.element)
+    return changed
+
+
+def _rename(edits: _Edits, form: _Form, region: xmp.Region, name: str) -> None:
+    """Change only the name where that is an element of its own, else write the region anew."""
+    field = xmp.field_of(region.element, form.label)
+    if field is not None and field.inner_end is not None and not field.children:
+        start = edits.data.index(b">", field.start) + 1
+        edits.replace(start, field.inner_end, escape(name))
+        return
+    text = form.item(name, region.box, _declared(form.prefixes))
+    edits.replace(region.element.start, region.element.end, text)
+
+
+def _unmatched(
+    old: Sequence[xmp.Region], wanted: Sequence[tuple[str, Box]]
+) -> list[tuple[str, Box]]:
+    pairs = match_faces([region.box for region in old], [box for _, box in wanted])
+    there = {other for _, other in pairs}
+    return [one for place, one in enumerate(wanted) if place not in there]
+
+
+def _add_regions(
+    edits: _Edits,
+    root: Element,
+    form: _Form,
+    new: Sequence[tuple[str, Box]],
+    stored: tuple[int, int],
+) -> None:
+    size = f'stDim:w="{stored[0]}" stDim:h="{stored[1]}" stDim:unit="pixel"'
+    for regions in xmp.properties(root, form.property):
+        bag = xmp.field_of(regions, form.list)
+        items = xmp.items(bag)
+        if bag is not None and items:
+            declared = _declared(form.prefixes)
+            edits.append(items[-1], [form.item(name, box, declared) for name, box in new])
+            if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
+                text = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
+                edits.replace(bag.start, bag.start, text)
+            return
+        # Without a region there is nothing to lose but the size, which is written anew.
+        edits.replace(regions.start, regions.end, "")
+    lines = "".join(f"\n        {form.item(name, box)}" for name, box in new)
+    bag_text = f"<rdf:Bag>{lines}\n      </rdf:Bag>"
+    if form is _MWG:
+        edits.added.append(
+            '    <mwg-rs:Regions rdf:parseType="Resource">\n'
+            f"      <mwg-rs:AppliedToDimensions {size}/>\n"
+            f"      <mwg-rs:RegionList>{bag_text}</mwg-rs:RegionList>\n"
+            "    </mwg-rs:Regions>"
+        )
+    else:
+        edits.added.append(
+            '    <MP:RegionInfo rdf:parseType="Resource">\n'
+            f"      <MPRI:Regions>{bag_text}</MPRI:Regions>\n"
+            "    </MP:RegionInfo>"
+        )
+
+
+def _merge_people(
+    edits: _Edits,
+    root: Element,
+    there: xmp.Metadata,
+    names: Sequence[str],
+    changed: Sequence[xmp.Region],
+) -> None:
+    """Add the names to PersonInImage; take out those that no region has any more."""
+    bags = list(xmp.properties(root, f"{xmp.IPTC} PersonInImage"))
+    items = [item for bag in bags for item in xmp.items(bag)]
+    still = [one.name for one in there.named if all(one is not other for other in changed)]
+    lost = [
+        one.name
+        for one in changed
+        if not any(same_name(one.name, other) for other in (*names, *still))
+    ]
+    for item in items:
+        if any(same_name(" ".join(item.text.split()), name) for name in lost):
+            edits.remove(item)
+    new: list[str] = []
+    for name in names:
+        if not any(same_name(name, other) for other in (*there.people, *new)):
+            new.append(name)
+    if new and items:
+        declared = _declared(("rdf",))
+        edits.append(items[-1], [f"<rdf:li{declared}>{escape(name)}</rdf:li>" for name in new])
+    elif new:
+        for bag in bags:
+            edits.replace(bag.start, bag.end, "")
+        lines = "".join(f"\n      <rdf:li>{escape(name)}</rdf:li>" for name in new)
+        edits.added.append(
+            f"    <Iptc4xmpExt:PersonInImage><rdf:Bag>{lines}\n"
+            "    </rdf:Bag></Iptc4xmpExt:PersonInImage>"
+        )
+
+
+def _verify(
+    before: xmp.Metadata,
+    after: xmp.Metadata,
+    wanted: Sequence[tuple[str, Box]],
+    denied: Sequence[tuple[str, Box]],
+) -> None:
+    """UnusableFile unless the new text, read back, has all that was asked for and all there was."""
+    for old, new in ((before.mwg, after.mwg), (before.mp, after.mp)):
+        named = [
+            any(same_name(name, one.name) and box.iou(one.box) >= SAME_FACE_IOU for one in new)
+            for name, box in wanted
+        ]
+        kept = [
+            _is_denied(one, denied) or any(_near(one.box, other.box) for other in new)
+            for one in old
+        ]
+        people = [any(same_name(name, one) for one in after.people) for name, _ in wanted]
+        if not all((*named, *kept, *people)):
+            raise UnusableFile("has a form to which names cannot be added safely")
+
+
+def _is_denied(region: xmp.Region, denied: Sequence[tuple[str, Box]]) -> bool:
+    return any(
+        same_name(region.name, name) and region.box.iou(box) >= SAME_FACE_IOU
+        for name, box in denied
+    )
+
+
+def _near(one: Box, other: Box) -> bool:
+    sides = ("x0", "y0", "x1", "y1")
+    return all(abs(getattr(one, side) - getattr(other, side)) <= 1e-6 for side in sides)
+
+
+def _declared(prefixes: Iterable[str]) -> str:
+    """The namespace declarations of these prefixes, so that a piece of text can stand anywhere."""
+    return "".join(f' xmlns:{prefix}="{_PREFIXES[prefix]}"' for prefix in prefixes)
+
+
+def _number(share: float) -> str:
+    """A share with as many digits as a picture of a million pixels a side can need."""
+    return f"{share:.7f}"
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
