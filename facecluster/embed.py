@@ -178,13 +178,14 @@ def open_model(
     name_or_path: str,
     *,
     device: str | None = None,
-    mirror: bool = False,
+    mirror: bool = True,
     reduced: bool | None = None,
 ) -> Embedder:
     """The Embedder of a model as `find_model` knows it, ready to use.
 
     device is what torch calls it; None is the GPU where there is one. With mirror each embedding is
-    the mean of the crop's and its mirror image's, at twice the cost. reduced says whether the
+    the mean of the crop's and its mirror image's, at twice the cost: up to one point of accuracy on
+    LFW's development test, for a small part of a scan's time. reduced says whether the
     convolutions use bfloat16; None is yes where the CPU has instructions for it. Raises ModelError
     for weights that are not there, not downloaded, damaged or of another network; nothing is ever
     downloaded.

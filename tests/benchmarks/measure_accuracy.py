@@ -1,6 +1,6 @@
 """How well a network does on real faces, by the product's own path: read, detect, align, embed.
 
-    python tests/benchmarks/measure_accuracy.py [--model PATH] [--mirror] [--json] [--teacher]
+    python tests/benchmarks/measure_accuracy.py [--model PATH] [--no-mirror] [--json] [--teacher]
 
 Three measurements on ../shared/data (or --data): LFW's development test (1,000 pairs), the
 grouping of 503 photos of 20 people, and relatives against strangers. What was detected is kept in
@@ -159,7 +159,7 @@ def library(
     yield from agreement.grouping(labels[chosen], answer)
     highest = 1.7
     tree = linkage(rows, threshold=highest, constraints=constraints)
-    for step in np.arange(0.6, highest, 0.1).round(2).tolist():
+    for step in np.arange(0.1, highest, 0.1).round(2).tolist():
         found_here = agreement.bcubed(cut(tree, step)[chosen], answer)
         yield f"BCubed precision at {step:g}", found_here.precision
         yield f"BCubed recall at {step:g}", found_here.recall
@@ -198,7 +198,7 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]
         assert table.targets is not None
         yield "families, teacher", dict(families(table, table.targets))
         return
-    embedder = open_model(options.model, mirror=options.mirror)
+    embedder = open_model(options.model, mirror=not options.no_mirror)
     threshold = options.threshold or embedder.thresholds["group"]
     yield "families", dict(families(table, embedded(centred(table, embedder), embedder)))
     yield "lfw-dev", dict(lfw(options.data, embedder, options.cache))
@@ -210,7 +210,7 @@ def main() -> None:
     root = Path(__file__).resolve().parents[3]
     parser.add_argument("--model", default=BUNDLED)
     parser.add_argument("--threshold", type=float, help="for the library; default: the model's")
-    parser.add_argument("--mirror", action="store_true")
+    parser.add_argument("--no-mirror", action="store_true")
     parser.add_argument("--teacher", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--data", type=Path, default=root / "shared" / "data")
