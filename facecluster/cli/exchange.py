@@ -115,6 +115,41 @@ def import_xmp(library: Library, paths: tuple[Path, ...], dry_run: bool, as_json
     _state(library, found, ["import", "xmp", *map(str, paths)], dry_run, as_json)
 
 
+@import_.command("picasa")
+@PATHS
+@click.option(
+    "--contacts",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Picasa's contacts.xml, for names that the folders do not have.",
+)
+@click.option("--dry-run", is_flag=True, help="State nothing; only tell what would be.")
+@json_option
+@examples("import picasa --dry-run", "import picasa ~/Pictures --contacts contacts.xml")
+@with_library
+def import_picasa(
+    library: Library, paths: tuple[Path, ...], contacts: Path | None, dry_run: bool, as_json: bool
+) -> None:
+    """Name the faces that Picasa named: in the .picasa.ini of each folder.
+
+    Of all photos, or those at or below PATHS. What you said yourself stays; where Picasa says
+    otherwise, it is listed. One 'undo' takes all back. Picasa keeps contacts.xml in
+    %LocalAppData%\\Google\\Picasa2\\contacts.
+    """
+    from facecluster.exchange.matching import collect
+    from facecluster.exchange.picasa import Picasa
+    from facecluster.exchange.tree import UnusableFile
+
+    folders = (Path(path).parent for photo in _photos(library, paths) for path in photo.paths)
+    try:
+        picasa = Picasa(folders, contacts)
+    except UnusableFile as error:
+        raise FaceclusterError(f"{contacts} {error}.") from error
+    found = collect(library, _roots(paths), picasa.named_faces)
+    found.unusable[:0] = picasa.unusable
+    _state(library, found, ["import", "picasa", *map(str, paths)], dry_run, as_json)
+
+
 def _photos(library: Library, paths: tuple[Path, ...]) -> list[ListedPhoto]:
     """The photos at or below the paths; LibraryError when there are none."""
     photos = library.photos(_roots(paths))
