@@ -124,6 +124,10 @@ def test_merge_joins_groups_before_anybody_is_named(run: Run, database: Path) ->
         (["merge", "1"], "Say which groups"),
         (["merge", "1", "99"], "no group 99"),
         (["merge"], "NUMBER"),
+        (["suggest", "Ann"], "--yes NUMBER"),
+        (["suggest", "--yes", "1", "--no", "2"], "--yes NUMBER"),
+        (["suggest", "--yes", "99"], "no group 99"),
+        (["suggest", "--yes", "99", "Zoe"], "Nobody is named Zoe"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -163,7 +167,61 @@ def test_group_refuses_to_move_named_faces_unless_allowed(run: Run, database: Pa
     assert run("undo").exit_code == 0
 
 
-@pytest.mark.parametrize("words", [["split", "1"], ["merge", "1", "2"]], ids=" ".join)
+@pytest.fixture
+def halves(run: Run, database: Path) -> None:
+    """Ann is group 1 of four faces; groups 2 and 3 are Bob's and Cid's, 4 the rest of Ann."""
+    with Library.open(database) as library:
+        faces, vectors = library.embeddings(1)
+        assert vectors.shape == (13, 32)
+        library.groupings.save(
+            model=1,
+            method="agglomerative",
+            settings={"threshold": 0.1},
+            faces=faces,
+            numbers=np.repeat([1, 4, 2, 3], [4, 2, 4, 3]),
+            next_number=5,
+        )
+    run("name", 1, "Ann")
+
+
+def test_suggest_lists_who_a_group_may_be_and_takes_the_answer(run: Run, halves: None) -> None:
+    assert run("suggest").stdout == (
+        "group  faces  person  agreeing  squared_distance  nearest\n"
+        "    4      2  Ann            2              0.17     0.17\n"
+    )
+    assert "'facecluster suggest --yes 4'" in run("suggest").stderr
+    (row,) = listed(run, "suggest")
+    assert list(row) == ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
+    assert row["squared_distance"] == pytest.approx(2 - 2 / 1.09, abs=1e-3)
+    assert run("suggest", "--csv").stdout.startswith("group,faces,person,")
+    assert listed(run, "suggest", "--threshold", 0.1) == []
+    assert run("suggest", "--yes", 4).stdout == "2 faces are Ann.\n"
+    assert len(listed(run, "faces", "--person", "Ann")) == 6
+    assert listed(run, "log")[0]["command"] == "suggest --yes 4 Ann"
+    assert listed(run, "suggest") == []
+    run("undo")
+    assert run("suggest", "--no", 4).stdout == "2 faces are not Ann.\n"
+    assert "no group is near" in run("suggest").stderr
+    run("group", "--threshold", 3)
+    assert [face["person"] for face in listed(run, "faces")][:6] == ["Ann"] * 4 + [None] * 2
+
+
+def test_suggest_states_other_answers_too(run: Run, halves: None) -> None:
+    refused = run("suggest", "--yes", 2)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "Nobody is suggested for group 2" in refused.stderr
+    said = json.loads(run("suggest", "--yes", 2, "ann", "--json").stdout)
+    assert said == {"action": 2, "person": "Ann", "faces": 4, "skipped": 0}
+    assert run("suggest", "--no", 3, "Ann").stdout == "3 faces are not Ann.\n"
+
+
+def test_suggest_before_anybody_is_named_says_what_to_do(run: Run, database: Path) -> None:
+    run("group", "--threshold", 0.5)
+    assert listed(run, "suggest") == []
+    assert "facecluster name NUMBER NAME" in run("suggest").stderr
+
+
+@pytest.mark.parametrize("words", [["split", "1"], ["merge", "1", "2"], ["suggest"]], ids=" ".join)
 def test_corrections_load_no_heavy_package(run: Run, mixed: None, words: list[str]) -> None:
     if words[0] == "merge":
         run("split", 1)

@@ -1,4 +1,4 @@
-"""Put right what the groups have wrong: divide one, join several."""
+"""Put right what the groups have wrong: divide one, join several, say whose one is."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import hint, json_option, note, print_json, print_rows
+from facecluster.cli.output import (
+    Form,
+    form_options,
+    hint,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+)
 from facecluster.cli.people import check_person
+from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
     from facecluster.library import Library
+    from facecluster.people import Suggestion
 
 __all__ = ["COMMANDS"]
 
@@ -96,4 +107,89 @@ def merge(library: Library, numbers: tuple[int, ...], as_json: bool) -> None:
     hint("'facecluster undo' takes this back")
 
 
-COMMANDS = (split, merge)
+@click.command()
+@click.option("--yes", type=int, metavar="NUMBER", help="It is: state PERSON of this group.")
+@click.option("--no", type=int, metavar="NUMBER", help="It is not: keep this group from PERSON.")
+@click.argument("person", required=False)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 4),
+    metavar="D2",
+    help="Squared distance up to which a named face counts [default: the network's].",
+)
+@form_options
+@examples("suggest", "suggest --yes 12", "suggest --no 12", 'suggest --yes 12 "Alice"')
+@with_library
+def suggest(
+    library: Library,
+    yes: int | None,
+    no: int | None,
+    person: str | None,
+    threshold: float | None,
+    form: Form,
+) -> None:
+    """List groups without a name and who they may be, or answer.
+
+    First comes the answer that is likely to settle most faces. agreeing: how many of the group's
+    faces have the nearest named face in this person; squared_distance: on average, nearest: at the
+    least. They are distances, not probabilities. Without PERSON an answer is about who is listed.
+    """
+    if (yes is None) == (no is None):
+        if yes is not None or person is not None:
+            raise click.UsageError("Give --yes NUMBER or --no NUMBER, with a PERSON or not.")
+        _list_suggestions(library, threshold, form)
+        return
+    number = yes if yes is not None else no or 0
+    if person is not None:
+        check_person(library, person)
+    name = person or _person_suggested(library, number, threshold)
+    _answer(library, number, name, yes=yes is not None, form=form)
+
+
+def _suggestions(library: Library, threshold: float | None) -> list[Suggestion]:
+    from facecluster.people import suggest as compare
+
+    chosen = library_model(library, None)
+    limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
+    return compare(library, chosen.id, threshold=limit)
+
+
+def _list_suggestions(library: Library, threshold: float | None, form: Form) -> None:
+    found = _suggestions(library, threshold)
+    columns = ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
+    print_rows([dataclasses.asdict(one) for one in found], form, columns=columns)
+    if form != "table":
+        return
+    if found:
+        number = found[0].group
+        hint(f"'facecluster faces --group {number}', then 'facecluster suggest --yes {number}'")
+    elif library.people():
+        hint("no group is near a named face: 'facecluster groups' shows who has no name")
+    else:
+        hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
+
+
+def _person_suggested(library: Library, number: int, threshold: float | None) -> str:
+    library.require_group(number)
+    for one in _suggestions(library, threshold):
+        if one.group == number:
+            return one.person
+    raise UsageError(f"Nobody is suggested for group {number}: say who, as in 'name {number} Ann'.")
+
+
+def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) -> None:
+    from facecluster.people import deny_group, name_group
+
+    answer = "--yes" if yes else "--no"
+    command = shlex.join(["suggest", answer, str(number), name])
+    said = (name_group if yes else deny_group)(library, number, name, command=command)
+    if form == "json":
+        print_json(dataclasses.asdict(said))
+        return
+    are = "1 face is" if said.faces == 1 else f"{said.faces} faces are"
+    kept = f"; {said.skipped} stated otherwise before stay as they were" if said.skipped else ""
+    click.echo(f"{are} {'' if yes else 'not '}{said.person}{kept}.")
+    hint("'facecluster suggest' for the next one; 'facecluster undo' takes this back")
+
+
+COMMANDS = (split, merge, suggest)

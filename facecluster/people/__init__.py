@@ -8,6 +8,7 @@ from facecluster.people.recognising import Identity, identify
 from facecluster.people.regrouping import Regrouping, regroup
 from facecluster.people.saying import (
     Said,
+    deny_group,
     ignore,
     ignore_group,
     name_faces,
@@ -16,6 +17,7 @@ from facecluster.people.saying import (
     reject,
     undo,
 )
+from facecluster.people.suggesting import Suggestion, suggest
 
 __all__ = [
     "Identity",
@@ -24,7 +26,9 @@ __all__ = [
     "Regrouping",
     "Said",
     "Split",
+    "Suggestion",
     "constraints",
+    "deny_group",
     "identify",
     "ignore",
     "ignore_group",
@@ -36,5 +40,6 @@ __all__ = [
     "reject",
     "split_group",
     "split_person",
+    "suggest",
     "undo",
 ]

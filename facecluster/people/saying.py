@@ -10,6 +10,7 @@ from facecluster.library import Action, Fact, Kind, Library
 
 __all__ = [
     "Said",
+    "deny_group",
     "ignore",
     "ignore_group",
     "name_faces",
@@ -89,6 +90,26 @@ def reject(
     names = {shown[face] for face in faces}
     only = names.pop() if len(names) == 1 else None
     return Said(library.statements.say(facts, command=command), only, len(faces), 0)
+
+
+def deny_group(library: Library, number: int, name: str, *, command: str) -> Said:
+    """State that the faces of a group are not this person, but for those stated to be.
+
+    UsageError when there is no such group or person, or when the group is theirs by your word.
+    """
+    members = library.require_group(number)
+    person = library.statements.person(name)
+    name = library.statements.name_of(person)
+    taken = {
+        fact.face
+        for fact in library.statements.truth(members)
+        if fact.kind == "is" and fact.person == person
+    }
+    faces = [face for face in members if face not in taken]
+    if not faces:
+        raise UsageError(f"Group {number} is stated to be {name}: reject its faces one by one.")
+    said = _say(library, faces, "is-not", person, command)
+    return Said(said, name, len(faces), len(taken))
 
 
 def ignore(

@@ -1,0 +1,169 @@
+"""Which unnamed groups may be whom: questions for the user, best first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.library import Library
+from facecluster.people.bonds import constraints
+
+__all__ = ["Suggestion", "suggest"]
+
+# Distances held at a time: 16 MB.
+_BLOCK = 4_000_000
+# A person who is on the same photos as the group is somebody else; one photo in ten may be a
+# mirror, a collage or a wrong face. Not measured.
+_SHARED = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A group without a name and who it may be.
+
+    agreeing of its faces have this person's as the nearest named face, within the threshold.
+    squared_distance is the average between its faces and the person's, nearest the smallest. None
+    of this is a probability.
+    """
+
+    group: int
+    faces: int
+    person: str
+    agreeing: int
+    squared_distance: float
+    nearest: float
+
+
+def suggest(library: Library, model: int, *, threshold: float) -> list[Suggestion]:
+    """For each unnamed group the person whom most of its faces are nearest to, if any.
+
+    Those first where an answer is likely to settle most faces. Left out are people of whom it was
+    said, of a face or by a split, that they are somebody else, and people who are beside the
+    group's faces on more than a tenth of its photos. Costs (faces in unnamed groups) x (named
+    faces) x D multiplications.
+    """
+    known = _Known(*library.named_embeddings(model))
+    asked = _Asked(library, model)
+    if len(known.faces) == 0 or len(asked.vectors) == 0:
+        return []
+    barred = asked.barred(known.people)
+    agreeing = np.zeros(barred.shape, dtype=np.int64)
+    nearest = np.full(barred.shape, np.inf, dtype=np.float32)
+    step = max(1, _BLOCK // len(known.faces))
+    for start in range(0, len(asked.vectors), step):
+        group = asked.group[start : start + step]
+        distances = known.distances(asked.vectors[start : start + step])
+        distances[barred[group]] = np.inf
+        np.minimum.at(nearest, group, distances)
+        best = distances.argmin(axis=1)
+        near = distances[np.arange(len(best)), best] <= threshold
+        np.add.at(agreeing, (group[near], best[near]), 1)
+    average = np.maximum(0.0, 2.0 - 2.0 * asked.means() @ known.means().T)
+    found = []
+    for row in np.flatnonzero(agreeing.any(axis=1)).tolist():
+        person = min(range(len(known.people)), key=lambda p: (-agreeing[row, p], average[row, p]))
+        found.append(
+            Suggestion(
+                group=int(asked.groups[row]),
+                faces=int(asked.sizes[row]),
+                person=library.statements.name_of(int(known.people[person])),
+                agreeing=int(agreeing[row, person]),
+                squared_distance=float(average[row, person]),
+                nearest=float(nearest[row, person]),
+            )
+        )
+    return sorted(found, key=lambda one: (-one.agreeing, one.squared_distance, one.group))
+
+
+class _Known:
+    """The named faces, those of one person beside each other."""
+
+    def __init__(
+        self, faces: NDArray[np.int64], people: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> None:
+        order = np.argsort(people, kind="stable")
+        self.faces, self._vectors = faces[order], vectors[order]
+        self.people, self._first = np.unique(people[order], return_index=True)
+
+    def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From each row to the nearest face of each person: (rows, people), squared."""
+        distances = np.float32(2) - np.float32(2) * vectors @ self._vectors.T
+        nearest = np.minimum.reduceat(distances, self._first, axis=1)
+        return np.asarray(np.maximum(nearest, np.float32(0)))
+
+    def means(self) -> NDArray[np.float64]:
+        """The mean vector of each person."""
+        sums = np.add.reduceat(self._vectors.astype(np.float64), self._first, axis=0)
+        sizes = np.diff(np.append(self._first, len(self.faces)))
+        return np.asarray(sums / sizes[:, None])
+
+
+class _Asked:
+    """The faces in groups without a name: which group (a place in groups), and the vectors."""
+
+    def __init__(self, library: Library, model: int) -> None:
+        self._faces, self._all = library.embeddings(model)
+        number, _ = library.groupings.previous(self._faces)
+        number[np.isin(number, list(library.groupings.leaders()))] = -1
+        self._rows = np.flatnonzero(number >= 0)
+        self.vectors = self._all[self._rows]
+        self.groups, self.group, self.sizes = np.unique(
+            number[self._rows], return_inverse=True, return_counts=True
+        )
+        self._library = library
+
+    def means(self) -> NDArray[np.float64]:
+        """The mean vector of each group."""
+        sums = np.zeros((len(self.groups), self.vectors.shape[1]))
+        np.add.at(sums, self.group, self.vectors.astype(np.float64))
+        return sums / self.sizes[:, None]
+
+    def barred(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whom each group cannot be: (groups, people)."""
+        bound = constraints(self._library, self._faces)
+        place = {person: index for index, person in enumerate(people.tolist())}
+        stated = {f.face: f.person for f in self._library.statements.truth() if f.kind == "is"}
+        root = bound.people()
+        person = np.full(len(root), -1)
+        for row, face in enumerate(self._faces.tolist()):
+            if face in stated:
+                person[root[row]] = place[stated[face] or 0]
+        person = person[root]
+        pairs = bound.barred(self._all)
+        pairs = np.stack([pairs, pairs[:, ::-1]])
+        one, other = pairs[:, : len(bound.apart)].reshape(-1, 2).T
+        barred = self._said(root, one, person[other], len(people))
+        one, other = pairs[:, len(bound.apart) :].reshape(-1, 2).T
+        return barred | self._on_one_photo(one, person[other], len(people))
+
+    def _said(
+        self,
+        root: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        person: NDArray[np.int64],
+        people: int,
+    ) -> NDArray[np.bool_]:
+        """Rows that stand for all of their company are kept apart from these people."""
+        barred = np.zeros((len(self.groups), people), dtype=np.bool_)
+        groups_of: dict[int, set[int]] = {}
+        for company, group in zip(root[self._rows].tolist(), self.group.tolist(), strict=True):
+            groups_of.setdefault(company, set()).add(group)
+        for row, who in zip(rows.tolist(), person.tolist(), strict=True):
+            for group in groups_of.get(int(root[row]), ()):
+                if who >= 0:
+                    barred[group, who] = True
+        return barred
+
+    def _on_one_photo(
+        self, rows: NDArray[np.int64], person: NDArray[np.int64], people: int
+    ) -> NDArray[np.bool_]:
+        """Each of these rows is on a photo that shows this person elsewhere."""
+        group = np.full(len(self._all), -1)
+        group[self._rows] = self.group
+        seen = np.stack([rows, person], axis=1)[(group[rows] >= 0) & (person >= 0)]
+        seen = np.unique(seen, axis=0)
+        beside = np.zeros((len(self.groups), people), dtype=np.int64)
+        np.add.at(beside, (group[seen[:, 0]], seen[:, 1]), 1)
+        return np.asarray(beside > _SHARED * self.sizes[:, None])
