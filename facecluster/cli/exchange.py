@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.cli.output import hint, json_option, note, print_json, print_rows, printable
 from facecluster.errors import FaceclusterError, LibraryError
 
 if TYPE_CHECKING:
@@ -94,6 +94,46 @@ def _sidecar_changes(library: Library, photos: list[ListedPhoto]) -> tuple[list[
     return changes, unusable
 
 
+@export.command("json")
+@PATHS
+@examples("export json > names.json", "export json ~/Pictures/2019 > names.json")
+@with_library
+def export_json(library: Library, paths: tuple[Path, ...]) -> None:
+    """Print the names you gave as JSON that 'import json' takes in on another machine.
+
+    Of all photos, or those at or below PATHS. A name goes with the content of the photo and the box
+    of the face, so folders and file names may differ there.
+    """
+    from facecluster.exchange.tables import document, named_photos
+
+    print_json(document(named_photos(library, _roots(paths))))
+
+
+@export.command("csv")
+@PATHS
+@examples("export csv > names.csv")
+@with_library
+def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
+    """Print the faces you named as a table, one face a line.
+
+    Of all photos, or those at or below PATHS.
+    """
+    from facecluster.exchange.tables import named_photos
+
+    rows = [
+        {
+            "path": one.photo.path,
+            "sha256": one.photo.about.sha256,
+            "taken_at": one.photo.about.taken_at,
+            "person": face.name,
+            "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
+        }
+        for one in named_photos(library, _roots(paths))
+        for face in one.faces
+    ]
+    print_rows(rows, "csv", columns=["path", "sha256", "taken_at", "person", "box"])
+
+
 @import_.command("xmp")
 @PATHS
 @click.option("--dry-run", is_flag=True, help="State nothing; only tell what would be.")
@@ -148,6 +188,38 @@ def import_picasa(
     found = collect(library, _roots(paths), picasa.named_faces)
     found.unusable[:0] = picasa.unusable
     _state(library, found, ["import", "picasa", *map(str, paths)], dry_run, as_json)
+
+
+@import_.command("json")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="State nothing; only tell what would be.")
+@json_option
+@examples("import json names.json --dry-run", "import json names.json")
+@with_library
+def import_json(library: Library, file: Path, dry_run: bool, as_json: bool) -> None:
+    """Name the faces that FILE names, which 'export json' made on another machine.
+
+    The photos are known by their content. What you said yourself stays; where FILE says otherwise,
+    it is listed. One 'undo' takes all back.
+    """
+    from facecluster.exchange.matching import Named, collect
+    from facecluster.exchange.tables import read_document
+    from facecluster.exchange.tree import UnusableFile
+
+    try:
+        names = read_document(file)
+    except UnusableFile as error:
+        raise FaceclusterError(f"{file} {error}.") from error
+
+    def named_faces(photo: ListedPhoto, path: str, _: list[str]) -> list[Named]:
+        # the copies of a photo are one content
+        return names.get(photo.about.sha256, []) if path == photo.path else []
+
+    found = collect(library, None, named_faces)
+    absent = len(names.keys() - {photo.about.sha256 for photo in library.photos()})
+    if absent:
+        note(f"{absent} photos of {printable(file)} are not in this library.")
+    _state(library, found, ["import", "json", str(file)], dry_run, as_json)
 
 
 def _photos(library: Library, paths: tuple[Path, ...]) -> list[ListedPhoto]:
