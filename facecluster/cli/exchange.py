@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import hint, json_option, note, print_json, print_rows, printable
+from facecluster.cli.output import (
+    Progress,
+    hint,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+    printable,
+)
 from facecluster.errors import FaceclusterError, LibraryError
 
 if TYPE_CHECKING:
+    from facecluster.exchange.folders import How
     from facecluster.exchange.matching import Conflict, Import
     from facecluster.exchange.sidecar import Change
     from facecluster.library import Library, ListedPhoto
@@ -132,6 +141,45 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
         for face in one.faces
     ]
     print_rows(rows, "csv", columns=["path", "sha256", "taken_at", "person", "box"])
+
+
+@export.command("folders")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@PATHS
+@click.option(
+    "--as",
+    "how",
+    type=click.Choice(["copy", "hardlink", "symlink"]),
+    default="copy",
+    show_default=True,
+    help="What is put there; a hard link needs no space but the same disk.",
+)
+@json_option
+@examples("export folders ~/people", "export folders ~/people ~/Pictures/2019 --as hardlink")
+@with_library
+def export_folders(
+    library: Library, folder: Path, paths: tuple[Path, ...], how: How, as_json: bool
+) -> None:
+    """Make a folder for each person in FOLDER, with the photos they are on.
+
+    Of all photos, or those at or below PATHS. What is there already stays, and a second run adds
+    what is new. Nothing is overwritten or deleted.
+    """
+    from facecluster.exchange.folders import photos_of_people, place
+
+    people = photos_of_people(library, _roots(paths))
+    total, there = sum(map(len, people.values())), []
+    with Progress("photos") as bar:
+        for one in place(people, folder.absolute(), how):
+            there.append(one)
+            bar.show(len(there), total)
+    if as_json:
+        print_json([{"path": str(one.path), "new": one.new} for one in there])
+        return
+    new = sum(one.new for one in there)
+    click.echo(f"{new} photos added, {total - new} were there, in {len(people)} folders.")
+    if not people:
+        hint("nobody has a name there yet: 'facecluster groups'")
 
 
 @import_.command("xmp")

@@ -1,0 +1,107 @@
+"""A folder for each person: what is put there, under which names, and what is never touched."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facecluster.errors import FaceclusterError
+from facecluster.exchange.folders import folder_names, place
+
+from .conftest import Fill
+
+Run = Callable[..., Result]
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("how", ["copy", "hardlink", "symlink"])
+def test_each_person_has_a_folder_with_their_photos(
+    run: Run, fill: Fill, album: Path, tmp_path: Path, how: str
+) -> None:
+    fill(named=True)
+    run("ignore", "--face", 1)
+    folder = tmp_path / "people"
+    result = run("export", "folders", folder, "--as", how)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "15 photos added, 0 were there, in 2 folders.\n",
+    )
+    expected = [f"Ann/{number}.jpg" for number in range(2, 9)]
+    expected += [f"Zoë _&_ _'{{0}}/{number}.jpg" for number in range(1, 9)]
+    assert tree(folder) == sorted(expected)
+    one = folder / "Ann" / "2.jpg"
+    assert one.read_bytes() == (album / "2.jpg").read_bytes()
+    assert one.is_symlink() == (how == "symlink")
+    assert one.samefile(album / "2.jpg") == (how != "copy")
+    again = run("export", "folders", folder, "--as", how)
+    assert again.stdout == "0 photos added, 15 were there, in 2 folders.\n"
+    assert tree(folder) == sorted(expected)
+
+
+def test_what_lies_there_is_never_overwritten(
+    run: Run, fill: Fill, album: Path, tmp_path: Path
+) -> None:
+    fill(named=True)
+    folder = tmp_path / "people"
+    (folder / "Ann").mkdir(parents=True)
+    (folder / "Ann" / "1.jpg").write_bytes(b"mine")
+    os.symlink("nowhere", folder / "Ann" / "2.jpg")
+    rows = json.loads(
+        run("export", "folders", folder, album / "1.jpg", album / "2.jpg", "--json").stdout
+    )
+    assert rows[0] == {"path": f"{folder}/Ann/1 (2).jpg", "new": True}
+    assert (folder / "Ann" / "1.jpg").read_bytes() == b"mine"
+    assert os.readlink(folder / "Ann" / "2.jpg") == "nowhere"
+    assert (folder / "Ann" / "2 (2).jpg").is_file()
+
+
+def test_two_photos_of_one_name_are_both_there(tmp_path: Path) -> None:
+    sources = []
+    for year in ("2019", "2020", "2021"):
+        (tmp_path / year).mkdir()
+        sources.append(tmp_path / year / ("IMG.JPG" if year == "2020" else "img.jpg"))
+        sources[-1].write_bytes(year.encode())
+    for _ in range(2):
+        found = [one.path.name for one in place({"Ann": sources}, tmp_path / "p", "copy")]
+        assert found == ["img.jpg", "IMG (2).JPG", "img (3).jpg"]
+    contents = sorted(path.read_bytes() for path in (tmp_path / "p" / "Ann").iterdir())
+    assert contents == [b"2019", b"2020", b"2021"]
+
+
+def test_a_photo_that_is_gone_is_one_sentence_and_leaves_no_rest(tmp_path: Path) -> None:
+    with pytest.raises(FaceclusterError, match=r"gone\.jpg cannot be put into"):
+        list(place({"Ann": [tmp_path / "gone.jpg"]}, tmp_path / "p", "copy"))
+    assert tree(tmp_path / "p") == []
+
+
+def test_nobody_named_makes_nothing(run: Run, fill: Fill, tmp_path: Path) -> None:
+    fill(named=False)
+    result = run("export", "folders", tmp_path / "people")
+    assert result.stdout == "0 photos added, 0 were there, in 0 folders.\n"
+    assert not (tmp_path / "people").exists()
+
+
+@given(st.sets(st.text(st.characters(blacklist_categories=("C",)), min_size=1, max_size=300)))
+def test_folder_names_are_names_and_all_different(people: set[str]) -> None:
+    names = folder_names(people)
+    assert names.keys() == people
+    assert len({name.casefold() for name in names.values()}) == len(people)
+    for name in names.values():
+        assert 0 < len(name.encode()) < 255
+        assert not set(name) & set('<>:"/\\|?*\0')
+        assert not name.startswith(".") and name not in ("", ".", "..")
+
+
+@pytest.mark.parametrize(
+    ("person", "folder"), [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B")]
+)
+def test_odd_names_stay_inside(person: str, folder: str) -> None:
+    assert folder_names([person]) == {person: folder}
