@@ -124,6 +124,7 @@ def test_merge_joins_groups_before_anybody_is_named(run: Run, database: Path) ->
         (["merge", "1"], "Say which groups"),
         (["merge", "1", "99"], "no group 99"),
         (["merge"], "NUMBER"),
+        (["why", "99"], "no face 99"),
         (["suggest", "Ann"], "--yes NUMBER"),
         (["suggest", "--yes", "1", "--no", "2"], "--yes NUMBER"),
         (["suggest", "--yes", "99"], "no group 99"),
@@ -221,7 +222,40 @@ def test_suggest_before_anybody_is_named_says_what_to_do(run: Run, database: Pat
     assert "facecluster name NUMBER NAME" in run("suggest").stderr
 
 
-@pytest.mark.parametrize("words", [["split", "1"], ["merge", "1", "2"], ["suggest"]], ids=" ".join)
+def test_why_tells_the_rule_and_the_distances(run: Run, halves: None, tmp_path: Path) -> None:
+    assert run("why", 5).stdout == (
+        f"Face     5, {tmp_path / 'ann4.jpg'}\n"
+        "Group    4\n"
+        "Person   nobody known\n"
+        "Because  it is 0.17 from the others of its group on average "
+        "(agglomerative, at a threshold of 0.10).\n"
+        "face  person  squared_distance\n"
+        + "".join(f"   {face}  Ann                 0.17\n" for face in (1, 2, 3, 4))
+    )
+    run("reject", 5, "--person", "Ann")
+    told = run("why", 5)
+    assert "Stated   it is not Ann (action 2)\n         by 'reject 5 --person Ann'\n" in told.stdout
+    assert "'facecluster undo 2'" in told.stderr
+    assert "Because  you said that it is Ann.\n" in run("why", 1).stdout
+    run("merge", 2, 3)
+    assert "Because  you said which faces it belongs with.\n" in run("why", 13).stdout
+    run("ignore", "--face", 13)
+    assert "Because  you said to leave it out.\n" in run("why", 13).stdout
+    reason = json.loads(run("why", 5, "--json").stdout)
+    assert reason["rule"] == "grouped"
+    assert reason["words"][0]["person"] == "Ann"
+    assert [one["face"] for one in reason["nearest"]] == [1, 2, 3, 4]
+    run("group", "--threshold", 0.01)
+    assert "Because  it is alone: the nearest group" in run("why", 5).stdout
+
+
+def test_why_before_any_grouping(run: Run, database: Path) -> None:
+    assert "Because  nothing was grouped yet: 'facecluster group'.\n" in run("why", 1).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["split", "1"], ["merge", "1", "2"], ["suggest"], ["why", "1"]], ids=" ".join
+)
 def test_corrections_load_no_heavy_package(run: Run, mixed: None, words: list[str]) -> None:
     if words[0] == "merge":
         run("split", 1)

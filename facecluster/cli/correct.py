@@ -1,4 +1,4 @@
-"""Put right what the groups have wrong: divide one, join several, say whose one is."""
+"""Put right what the groups have wrong: divide one, join several, say whose one is, ask why."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    printable,
 )
 from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
     from facecluster.library import Library
-    from facecluster.people import Suggestion
+    from facecluster.people import Reason, Suggestion
 
 __all__ = ["COMMANDS"]
 
@@ -192,4 +193,66 @@ def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) 
     hint("'facecluster suggest' for the next one; 'facecluster undo' takes this back")
 
 
-COMMANDS = (split, merge, suggest)
+@click.command()
+@click.argument("face", type=int)
+@json_option
+@examples("why 345", "why 345 --json")
+@with_library
+def why(library: Library, face: int, as_json: bool) -> None:
+    """Tell why FACE is in its group: what you stated, or the method and the distances.
+
+    With the nearest faces that you named. Distances are squared, as everywhere.
+    """
+    from facecluster.people import why as explain
+
+    reason = explain(library, face)
+    if as_json:
+        print_json(dataclasses.asdict(reason))
+        return
+    click.echo(f"Face     {reason.face}, {printable(reason.path) if reason.path else 'in no list'}")
+    click.echo(f"Group    {'none' if reason.group is None else reason.group}")
+    click.echo(f"Person   {reason.person or 'nobody known'}")
+    click.echo(f"Because  {_because(reason)}.")
+    for word in reason.words:
+        click.echo(f"Stated   {_WORDS[word.kind].format(word.person)} (action {word.action})")
+        click.echo(f"         by '{printable(word.command)}'")
+    if reason.nearest:
+        columns = ["face", "person", "squared_distance"]
+        print_rows([dataclasses.asdict(one) for one in reason.nearest], "table", columns=columns)
+    if reason.words:
+        hint(f"'facecluster undo {reason.words[-1].action}' takes back the newest of these words")
+
+
+_WORDS = {
+    "is": "it is {}",
+    "is-not": "it is not {}",
+    "ignore": "it is of no interest",
+    "not-a-face": "it is no face",
+    "part": "whom it belongs with",
+}
+
+
+def _because(reason: Reason) -> str:
+    """The rule that put the face there, as a sentence without its full stop."""
+    if reason.rule == "named":
+        return f"you said that it is {reason.person}"
+    if reason.rule == "part":
+        return "you said which faces it belongs with"
+    if reason.rule == "ignored":
+        return "you said to leave it out"
+    if reason.rule == "gone":
+        return "its photo has no file any more"
+    if reason.rule == "ungrouped":
+        return "nothing was grouped yet: 'facecluster group'"
+    if reason.rule == "unseen":
+        return "the network of the grouping has never seen it: scan its folder again"
+    limit = "" if reason.threshold is None else f", at a threshold of {reason.threshold:.2f}"
+    if reason.rule == "alone":
+        near = f", {reason.near_group}, is {reason.squared_distance:.2f} away on average"
+        nearest = "there is no group" if reason.near_group is None else f"the nearest group{near}"
+        return f"it is alone: {nearest}{limit}"
+    away = reason.squared_distance or 0.0
+    return f"it is {away:.2f} from the others of its group on average ({reason.method}{limit})"
+
+
+COMMANDS = (split, merge, suggest, why)

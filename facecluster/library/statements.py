@@ -117,12 +117,17 @@ class Statements:
         return [Parting(action, parts) for action, parts in found.items()]
 
     def words(self, face: int) -> list[Word]:
-        """What holds of a face now, oldest first, and what said it; of partings the newest."""
+        """What holds of a face now, oldest first, and what said it.
+
+        Of partings the newest counts, and none when it set the face free.
+        """
         rows = self._connection.rows(
             "select kind, name, action, command from ("
             " select kind, person, action from truth where face = ?"
-            " union all select kind, person, max(action) from statement where face = ?"
-            " and kind = 'part' and revoked_by is null group by kind)"
+            " union all select kind, person, action from ("
+            # the part is that of the row with the greatest action
+            "select kind, person, max(action) as action, part from statement where face = ?"
+            " and kind = 'part' and revoked_by is null group by kind) where part is not null)"
             " join action on action.id = action left join person on person.id = person"
             " order by action",
             (face, face),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
+from facecluster.people.explaining import Neighbour, Reason, why
 from facecluster.people.recognising import Identity, identify
 from facecluster.people.regrouping import Regrouping, regroup
 from facecluster.people.saying import (
@@ -22,7 +23,9 @@ from facecluster.people.suggesting import Suggestion, suggest
 __all__ = [
     "Identity",
     "Merge",
+    "Neighbour",
     "Part",
+    "Reason",
     "Regrouping",
     "Said",
     "Split",
@@ -42,4 +45,5 @@ __all__ = [
     "split_person",
     "suggest",
     "undo",
+    "why",
 ]
