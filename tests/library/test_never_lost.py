@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from facecluster.errors import UsageError
 from facecluster.library import Library
-from facecluster.people import ignore, name_faces, name_group, redo, regroup, reject, undo
+from facecluster.people import (
+    ignore,
+    merge,
+    name_faces,
+    name_group,
+    redo,
+    regroup,
+    reject,
+    split_group,
+    undo,
+)
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 PHOTOS = 4
@@ -105,6 +116,47 @@ class NeverLost(RuleBasedStateMachine):
         place = divmod(face, 2)
         ignore(self.library, [self._face(place)], not_a_face=no_face, command="ignore")
         self._wrote([(place, "not-a-face" if no_face else "ignore", None)])
+
+    @rule(pick=st.integers(0, 9))
+    def split_a_group(self, pick: int) -> None:
+        groups = self.library.groups()
+        if not groups:
+            return
+        try:
+            done = split_group(self.library, groups[pick % len(groups)].number, command="split")
+        except UsageError:
+            return  # named as a whole, or one face
+        assert len(done.parts) > 1
+        self._wrote([])
+        self._group(4.0)
+        now = {face.face: face.group for face in self.library.faces()}
+        homes = [{now[face] for face in part.faces} for part in done.parts]
+        assert all(len(home) == 1 for home in homes), "each part stays together"
+        kept = [home for home in homes if home != {None}]
+        assert all(one.isdisjoint(other) for one, other in combinations(kept, 2))
+
+    @rule(pick=st.integers(0, 9))
+    def merge_two_groups(self, pick: int) -> None:
+        groups = self.library.groups()
+        if len(groups) < 2:
+            return
+        one, other = groups[pick % len(groups)].number, groups[(pick + 1) % len(groups)].number
+        known = {face.face for number in (one, other) for face in self.library.faces(group=number)}
+        try:
+            done = merge(self.library, [one, other], command="merge")
+        except UsageError:
+            return  # of two people
+        action = self.library.statements.log(1)[0].id
+        said = self.library._connection.rows(
+            "select face, name from statement join person on person.id = person where action = ?",
+            (action,),
+        )
+        places = self._places()
+        self._wrote([(places[face], "is", name) for face, name in said])
+        self._group(0.1)
+        now = {face.face: face.group for face in self.library.faces()}
+        homes = [now[face] for face in known]
+        assert max(homes.count(home) for home in homes if home is not None) >= done.faces
 
     @rule()
     def undo_the_last(self) -> None:
