@@ -62,8 +62,8 @@ class Detector:
         weights, digest = load()
         self.name = f"mtcnn-{digest} {min_face:g}px {100 * min_share:g}%"
         self._pnet = PNet(weights["pnet"], self._device)
-        self._rnet = Refiner(weights["rnet"], self._device)
-        self._onet = Refiner(weights["onet"], self._device)
+        self._rnet = Refiner("rnet", weights["rnet"], self._device)
+        self._onet = Refiner("onet", weights["onet"], self._device)
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
         """The faces of each picture, best first; one list a picture, possibly empty.
@@ -84,19 +84,21 @@ class Detector:
         height, width = picture.pixels.shape[:2]
         smallest = max(self._min_face, self._min_share * max(picture.width, picture.height))
         scale = min(1.0, _CELL * picture.scale / smallest)
-        found = []
+        scales = []
         while min(height, width) * scale >= _CELL:
-            level = _shrunk(
-                sums, min(height, int(height * scale + 1)), min(width, int(width * scale + 1))
-            )
-            cells, scores, shifts = self._pnet(level)
-            corners = np.floor((2 * cells + 1) / np.float32(scale))
-            corners = np.hstack([corners, np.floor((2 * cells + _CELL) / np.float32(scale))])
+            scales.append(scale)
+            scale *= _FACTOR
+        if not scales:
+            return np.empty((0, 4), dtype=np.float32)
+        levels = [
+            _shrunk(sums, min(height, int(height * s + 1)), min(width, int(width * s + 1)))
+            for s in scales
+        ]
+        found = []
+        for scale, (cells, scores, shifts) in zip(scales, self._pnet(levels), strict=True):
+            corners = np.floor(np.hstack([2 * cells + 1, 2 * cells + _CELL]) / np.float32(scale))
             keep = _overlapping_least(corners, scores, 0.5)
             found.append(np.hstack([corners, scores[:, None], shifts])[keep])
-            scale *= _FACTOR
-        if not found:
-            return np.empty((0, 4), dtype=np.float32)
         rows = np.vstack(found)
         rows = rows[_overlapping_least(rows[:, :4], rows[:, 4], 0.7)]
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
@@ -167,15 +169,19 @@ def _sums(pixels: NDArray[np.uint8]) -> Sums:
 def _shrunk(sums: Sums, height: int, width: int) -> Floats:
     """The whole picture as (height, width, 3), one more where that makes an even number.
 
-    The last row and column are doubled for it: P-Net's first layer here wants pairs.
+    The last row and column are doubled for it: P-Net pools pairs.
     """
     y0, y1 = _windows(np.zeros(1, np.int64), np.array([sums.shape[0] - 1]), height)
     x0, x1 = _windows(np.zeros(1, np.int64), np.array([sums.shape[1] - 1]), width)
-    y0, y1, x0, x1 = (np.pad(v[0], (0, v.size % 2), mode="edge") for v in (y0, y1, x0, x1))
-    rows = sums[y1] - sums[y0]
-    total = np.take(rows, x1, axis=1) - np.take(rows, x0, axis=1)
-    area = ((y1 - y0)[:, None] * (x1 - x0)).astype(np.float32)
-    return total.astype(np.float32) / area[..., None]
+    rows = sums[y1[0]] - sums[y0[0]]
+    total = np.take(rows, x1[0], axis=1) - np.take(rows, x0[0], axis=1)
+    level = np.empty((height + height % 2, width + width % 2, 3), dtype=np.float32)
+    # Along whole rows, and multiplied, it takes a third of the time of a division by the areas.
+    flat = total.reshape(height, 3 * width) * np.repeat(_shares(x0, x1), 3)
+    level[:height, :width] = (flat * _shares(y0, y1).T).reshape(height, width, 3)
+    level[height:] = level[height - 1]
+    level[:, width:] = level[:, width - 1 : width]
+    return level
 
 
 def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
@@ -186,17 +192,24 @@ def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
     x0, y0 = np.clip(x0, 1, width) - 1, np.clip(y0, 1, height) - 1
     y0, y1 = _windows(y0, np.clip(y1, y0 + 1, height) - y0, side)
     x0, x1 = _windows(x0, np.clip(x1, x0 + 1, width) - x0, side)
-    stride = width + 1
+    shares = _shares(y0, y1)[:, :, None] * _shares(x0, x1)[:, None]
     table = sums.reshape(-1, 3)
-    y0, y1 = y0[:, :, None] * stride, y1[:, :, None] * stride
+    y0, y1 = y0[:, :, None] * (width + 1), y1[:, :, None] * (width + 1)
     x0, x1 = x0[:, None], x1[:, None]
     # np.take is six times as fast as indexing with arrays.
-    total = np.take(table, y1 + x1, axis=0) + np.take(table, y0 + x0, axis=0)
+    total = np.take(table, y1 + x1, axis=0)
+    total += np.take(table, y0 + x0, axis=0)
     total -= np.take(table, y0 + x1, axis=0)
     total -= np.take(table, y1 + x0, axis=0)
-    area = (y1 - y0) // stride * (x1 - x0)
-    result: Floats = (total / area[..., None]).astype(np.float32)
+    result: Floats = total.astype(np.float32)
+    result *= shares[..., None]
     return result
+
+
+def _shares(start: NDArray[np.int64], end: NDArray[np.int64]) -> Floats:
+    """What one pixel counts in the mean of so many."""
+    shares: Floats = np.reciprocal((end - start).astype(np.float32))
+    return shares
 
 
 def _windows(
