@@ -43,9 +43,8 @@ def regroup(
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Groups keep their numbers as long as they keep most of their faces. Without allow_churn a
-    FaceclusterError, and nothing changed, when a named face would leave the groups of its person or
-    a person lose all of them, which happens to faces this model has not seen.
+    Groups keep their numbers with most of their faces. FaceclusterError, and nothing changed, when
+    named faces would leave their person's groups, as those unseen do; unless allow_churn.
     """
     faces, vectors = library.embeddings(model)
     bound = constraints(library, faces)
@@ -53,7 +52,7 @@ def regroup(
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
     with library.transaction():
-        home_before, led_before = _at_home(library)
+        before = _at_home(library)
         library.groupings.save(
             model=model,
             method=method,
@@ -62,10 +61,7 @@ def regroup(
             numbers=numbers,
             next_number=next_number,
         )
-        home, led = _at_home(library)
-        moved, lost = len(home_before - home), len(led_before - led)
-        if (moved or lost) and not allow_churn:
-            raise FaceclusterError(_refusal(moved, lost))
+        moved, lost = _churn(before, _at_home(library), allowed=allow_churn)
     return Regrouping(
         faces=len(faces),
         groups=len(np.unique(numbers[numbers >= 0])),
@@ -77,13 +73,19 @@ def regroup(
     )
 
 
-def _refusal(moved: int, lost: int) -> str:
-    faces = "1 named face" if moved == 1 else f"{moved} named faces"
-    names = "1 name" if lost == 1 else f"{lost} names"
-    return (
-        f"{faces} would move and {names} be lost, so nothing was changed: this network has not "
-        "seen those faces. Scan their folders again, or allow it with --allow-churn."
-    )
+def _churn(
+    before: tuple[set[int], set[int]], after: tuple[set[int], set[int]], *, allowed: bool
+) -> tuple[int, int]:
+    """How many named faces moved and how many people lost their groups; raises if not allowed."""
+    moved, lost = (len(was - now) for was, now in zip(before, after, strict=True))
+    if (moved or lost) and not allowed:
+        faces = "1 named face" if moved == 1 else f"{moved} named faces"
+        names = "1 name" if lost == 1 else f"{lost} names"
+        raise FaceclusterError(
+            f"{faces} would move and {names} be lost, so nothing was changed: this network has "
+            "not seen those faces. Scan their folders again, or allow it with --allow-churn."
+        )
+    return moved, lost
 
 
 def _at_home(library: Library) -> tuple[set[int], set[int]]:
