@@ -1,11 +1,12 @@
 """The errors a user can meet; the command line turns each into one sentence and an exit code.
 
-FaceclusterError        1   could not ├── UsageError          2   the request itself makes no sense
-(unknown group, bad name, wrong option) ├── UnreadableImage     1   a picture that cannot be read;
-data (`Analysis.error`) during a scan ├── MissingRoot         1   a folder to scan is not there, or
-looks like an unplugged disk ├── LibraryError        1   the database is absent, damaged, locked or
-newer than this program ├── ModelError          1   weights absent, damaged, or of another
-architecture └── TrainingError       1   training data or a checkpoint that cannot be used
+FaceclusterError        1   could not
+├── UsageError          2   the request makes no sense (unknown group, bad name, wrong option)
+├── UnreadableImage     1   a picture that cannot be read; data (`Analysis.error`) in a scan
+├── MissingRoot         1   a folder to scan is not there, or looks like an unplugged disk
+├── LibraryError        1   the database is absent, damaged, locked or newer than this program
+├── ModelError          1   weights absent, damaged, or of another architecture
+└── TrainingError       1   training data or a checkpoint that cannot be used
 """
 
 __all__ = [

@@ -47,12 +47,7 @@ def group(
     unknown method, a setting that is missing, and contradicting statements; ValueError for arrays
     that do not fit.
     """
-    if method not in METHODS:
-        raise UsageError(f"Unknown method {method!r}: choose one of {', '.join(METHODS)}.")
-    if k is not None and method != "kmeans":
-        raise UsageError(f"The number of groups is for kmeans, not {method}: leave out k.")
-    if minimum < 1:
-        raise UsageError(f"The smallest group must have at least 1 face, got {minimum}.")
+    _check_settings(method, k, minimum)
     _check(embeddings, constraints)
     if len(embeddings) == 0:
         return np.empty(0, dtype=np.int64)
@@ -84,6 +79,15 @@ def _by_threshold(
             embeddings, threshold=threshold, constraints=constraints, minimum=minimum
         )
     return cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
+
+
+def _check_settings(method: str, k: int | None, minimum: int) -> None:
+    if method not in METHODS:
+        raise UsageError(f"Unknown method {method!r}: choose one of {', '.join(METHODS)}.")
+    if k is not None and method != "kmeans":
+        raise UsageError(f"The number of groups is for kmeans, not {method}: leave out k.")
+    if minimum < 1:
+        raise UsageError(f"The smallest group must have at least 1 face, got {minimum}.")
 
 
 def _check(embeddings: NDArray[np.float32], constraints: Constraints) -> None:
