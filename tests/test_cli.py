@@ -14,6 +14,7 @@ from click.testing import Result
 
 from facecluster.cli import main
 from facecluster.library import Library
+from facecluster.records import Analysis, FileStamp
 
 Run = Callable[..., Result]
 
@@ -285,6 +286,20 @@ def test_status_tells_the_state_in_a_few_lines(run: Run, database: Path) -> None
     assert json.loads(run("status", "--json").stdout)["people"] == 1
 
 
+def test_status_names_an_unreadable_photo_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    bad = tmp_path / "photos" / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    with Library.open(tmp_path / "other.sqlite") as library:
+        stamp = FileStamp(str(bad), 10, 1)
+        reason = f"{bad} is damaged or cut short; restore it from a copy."
+        model = library.scanned.register_model(fingerprint="f", name="n", dimension=2)
+        library.scanned.add(
+            [Analysis(stamp, None, (), None, error=reason)], detector="test", model=model
+        )
+    assert run("status", "--db", tmp_path / "other.sqlite").stdout.count("bad.jpg") == 1
+
+
 def test_data_and_hints_are_apart(run: Run, database: Path) -> None:
     run("group", "--threshold", "0.5")
     for words in (["groups"], ["people"], ["faces"], ["log"]):
@@ -295,8 +310,6 @@ def test_data_and_hints_are_apart(run: Run, database: Path) -> None:
 
 
 def test_control_characters_of_a_path_do_not_reach_the_terminal(run: Run, database: Path) -> None:
-    from facecluster.records import Analysis, FileStamp
-
     with Library.open(database) as library:
         model = library.models()[0].id
         stamp = FileStamp("/photos/\x1b[31mred\n.jpg", 1, 1)

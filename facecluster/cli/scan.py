@@ -123,7 +123,10 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
     click.echo(f"People   {now.people} named, stated of {now.named_faces} faces")
     if unreadable or len(now.unreadable) <= FEW:
         for one in now.unreadable:
-            click.echo(f"         {printable(one.path)}: {one.reason}")
+            path, reason = printable(one.path), printable(one.reason)
+            # Most reasons begin with the path already.
+            told = reason if reason.startswith(path) else f"{path}: {reason}"
+            click.echo(f"         {told}")
     hint(_next_step(now))
 
 
