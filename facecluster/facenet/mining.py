@@ -7,7 +7,7 @@ batch, anchor, positive, negative. T may be 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -26,17 +26,9 @@ def semi_hard(embeddings: Tensor, identities: Tensor, margin: float) -> Tensor:
     All anchor-positive pairs are used; each is given the nearest negative that qualifies.
     O(B^3) comparisons when the identities are few.
     """
-    distances = squared_distances(embeddings)
-    same, different = _pairs(identities)
-    anchors, positives = same.nonzero(as_tuple=True)
-    chosen = [anchors.new_empty((0, 3))]
-    for start in range(0, len(anchors), _BLOCK):
-        anchor, positive = anchors[start : start + _BLOCK], positives[start : start + _BLOCK]
-        reference = distances[anchor, positive][:, None]
-        to_negative = distances[anchor]
-        qualifies = (
-            different[anchor] & (to_negative > reference) & (to_negative < reference + margin)
-        )
+    chosen = [torch.empty((0, 3), dtype=torch.int64, device=identities.device)]
+    for anchor, positive, reference, to_negative, different in _positives(embeddings, identities):
+        qualifies = different & (to_negative > reference) & (to_negative < reference + margin)
         nearest = to_negative.masked_fill(~qualifies, torch.inf).min(dim=1)
         found = nearest.values < torch.inf
         chosen.append(torch.stack([anchor, positive, nearest.indices], dim=1)[found])
@@ -46,15 +38,9 @@ def semi_hard(embeddings: Tensor, identities: Tensor, margin: float) -> Tensor:
 @torch.no_grad()
 def all_triplets(embeddings: Tensor, identities: Tensor, margin: float) -> Tensor:
     """Every triplet of the batch that breaks the margin (Eq. 1); O(B^3) comparisons and rows."""
-    distances = squared_distances(embeddings)
-    same, different = _pairs(identities)
-    anchors, positives = same.nonzero(as_tuple=True)
-    chosen = [anchors.new_empty((0, 3))]
-    for start in range(0, len(anchors), _BLOCK):
-        anchor, positive = anchors[start : start + _BLOCK], positives[start : start + _BLOCK]
-        reference = distances[anchor, positive][:, None]
-        breaks = different[anchor] & (distances[anchor] < reference + margin)
-        pair, negative = breaks.nonzero(as_tuple=True)
+    chosen = [torch.empty((0, 3), dtype=torch.int64, device=identities.device)]
+    for anchor, positive, reference, to_negative, different in _positives(embeddings, identities):
+        pair, negative = (different & (to_negative < reference + margin)).nonzero(as_tuple=True)
         chosen.append(torch.stack([anchor[pair], positive[pair], negative], dim=1))
     return torch.cat(chosen)
 
@@ -67,24 +53,42 @@ def hardest(embeddings: Tensor, identities: Tensor, margin: float) -> Tensor:
     the data, for only a block of the distances is held at a time. O(B^2 D) time.
     The paper warns of it: from a random start such negatives collapse the network to f(x) = 0.
     """
-    same, different = _pairs(identities)
     chosen = [torch.empty((0, 3), dtype=torch.int64, device=identities.device)]
     for start in range(0, len(identities), _BLOCK):
         block = slice(start, start + _BLOCK)
+        same, different = _pairs(identities, block)
         distances = (2.0 - 2.0 * embeddings[block] @ embeddings.T).clamp(0.0, 4.0)
-        positive = distances.masked_fill(~same[block], -torch.inf).max(dim=1)
-        negative = distances.masked_fill(~different[block], torch.inf).min(dim=1)
+        positive = distances.masked_fill(~same, -torch.inf).max(dim=1)
+        negative = distances.masked_fill(~different, torch.inf).min(dim=1)
         found = (positive.values > -torch.inf) & (negative.values < positive.values + margin)
         anchor = torch.arange(start, start + len(distances), device=identities.device)
         chosen.append(torch.stack([anchor, positive.indices, negative.indices], dim=1)[found])
     return torch.cat(chosen)
 
 
-def _pairs(identities: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs (B, B) are of one identity, itself left out, and which of two."""
-    known = (identities >= 0)[:, None] & (identities >= 0)[None, :]
-    same = (identities[:, None] == identities[None, :]) & known
-    itself = torch.eye(len(identities), dtype=torch.bool, device=identities.device)
+def _positives(
+    embeddings: Tensor, identities: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """All anchor-positive pairs, a block of T at a time, with what chooses their negatives.
+
+    Anchors and positives (T,), their distances (T, 1), the anchors' distances to all faces (T, B)
+    and which of these are somebody else (T, B).
+    """
+    distances = squared_distances(embeddings)
+    same, different = _pairs(identities, slice(None))
+    anchors, positives = same.nonzero(as_tuple=True)
+    for start in range(0, len(anchors), _BLOCK):
+        anchor, positive = anchors[start : start + _BLOCK], positives[start : start + _BLOCK]
+        reference = distances[anchor, positive][:, None]
+        yield anchor, positive, reference, distances[anchor], different[anchor]
+
+
+def _pairs(identities: Tensor, block: slice) -> tuple[Tensor, Tensor]:
+    """Of a block of faces with all: who is the same person, itself left out, and who another."""
+    rows = torch.arange(len(identities), device=identities.device)
+    known = (identities[block] >= 0)[:, None] & (identities >= 0)[None, :]
+    same = (identities[block][:, None] == identities[None, :]) & known
+    itself = rows[block][:, None] == rows[None, :]
     return same & ~itself, ~same & known
 
 
