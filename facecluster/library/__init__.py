@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.groupings import Grouping, Groupings, Leader
+from facecluster.library.overview import Front, Overview, Progress
 from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
 from facecluster.library.scanned import KnownFile, Scanned, Unembedded, unpack_vectors
 from facecluster.library.statements import Action, Fact, Kind, Parting, Statements, Word
@@ -22,6 +24,7 @@ from facecluster.records import Box, Group, Person
 __all__ = [
     "Action",
     "Fact",
+    "Front",
     "Grouping",
     "Kind",
     "KnownFile",
@@ -31,6 +34,7 @@ __all__ = [
     "ListedPhoto",
     "Model",
     "Parting",
+    "Progress",
     "Status",
     "Unembedded",
     "Unreadable",
@@ -100,7 +104,8 @@ class Status:
 class Library:
     """One database file and the questions it answers; a context manager.
 
-    scanned takes what a scan finds, groupings the groups, statements what the user says.
+    scanned takes what a scan finds, groupings the groups, statements what the user says; overview
+    has the quick answers that a page needs.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -109,6 +114,7 @@ class Library:
         self.scanned = Scanned(connection)
         self.groupings = Groupings(connection)
         self.statements = Statements(connection)
+        self.overview = Overview(connection)
 
     @classmethod
     def open(cls, path: Path) -> Library:
@@ -147,13 +153,19 @@ class Library:
         )
         return [Model(*row) for row in rows]
 
-    def embeddings(self, model: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def embeddings(
+        self, model: int, only: Iterable[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Faces (N,), rising, and their unit rows (N, D) in this model's space.
 
-        Left out: faces that the user ignores and those whose photo has no file any more.
-        100,000 of 128 dimensions take about 0.2 s.
+        Of all faces, or of those in `only`. Left out: faces that the user ignores and those whose
+        photo has no file any more. 100,000 of 128 dimensions take about 0.2 s.
         """
-        return self._vectors(model, "face not in (select face from hidden)")
+        where = "face not in (select face from hidden)"
+        if only is not None:
+            numbers = json.dumps([int(face) for face in only])
+            where += f" and face in (select value from json_each('{numbers}'))"
+        return self._vectors(model, where)
 
     def named_embeddings(
         self, model: int
@@ -174,26 +186,29 @@ class Library:
         photo = dict(self._connection.rows("select id, photo from face"))
         return np.array([photo[face] for face in faces.tolist()], dtype=np.int64)
 
-    def faces(self, *, group: int | None = None, person: str | None = None) -> list[ListedFace]:
-        """The faces by number, of one group or person if asked; ignored ones are left out.
+    def faces(
+        self, *, group: int | None = None, person: str | None = None, photo: int | None = None
+    ) -> list[ListedFace]:
+        """The faces by number, of one group, person or photo if asked; ignored ones are left out.
 
         UsageError when there is no such group or person.
         """
         if group is not None:
             self.require_group(group)
         name = None if person is None else self.person_name(person)
-        leaders = self.groupings.leaders()
-        facts = self.statements.truth()
-        stated = {fact.face: fact.person for fact in facts if fact.kind == "is"}
-        denied = {(fact.face, fact.person) for fact in facts if fact.kind == "is-not"}
         names = dict(self._connection.rows("select id, name from person"))
         rows = self._connection.rows(
             "select face.id, face.photo, (select min(path) from file where photo = face.photo),"
             " x0, y0, x1, y1, score, number from face left join member on member.face = face.id"
             " where face.id not in (select face from hidden)"
-            " and (? is null or number = ?) order by face.id",
-            (group, group),
+            " and (? is null or number = ?) and (? is null or face.photo = ?) order by face.id",
+            (group, group, photo, photo),
         )
+        few = group is not None or photo is not None
+        leaders = self.groupings.leaders({row[-1] for row in rows if row[-1]} if few else None)
+        facts = self.statements.truth([row[0] for row in rows] if few else None)
+        stated = {fact.face: fact.person for fact in facts if fact.kind == "is"}
+        denied = {(fact.face, fact.person) for fact in facts if fact.kind == "is-not"}
         faces = []
         for face, photo, path, x0, y0, x1, y1, score, number in rows:
             who = stated.get(face)
@@ -207,6 +222,13 @@ class Library:
     def photos(self, roots: Sequence[str] | None = None) -> list[ListedPhoto]:
         """The photos with a readable file below the roots (absolute paths; None: all), by path."""
         return list_photos(self._connection, roots)
+
+    def photo(self, number: int) -> ListedPhoto:
+        """The photo of this number; UsageError when there is none with a readable file."""
+        found = list_photos(self._connection, None, number)
+        if not found:
+            raise UsageError(f"There is no photo {number}: 'facecluster scan PATH' looks for it.")
+        return found[0]
 
     def find(self, wanted: Wanted) -> list[ListedPhoto]:
         """The photos that are wanted, by path; who is on them is as `faces` shows it.

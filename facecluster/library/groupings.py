@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -117,6 +117,15 @@ class Groupings:
             )
         return list(range(first, first + count))
 
+    def numbers(self, faces: Iterable[int]) -> dict[int, int]:
+        """The group of each of these faces that is in one."""
+        return dict(
+            self._connection.rows(
+                "select face, number from member where face in (select value from json_each(?))",
+                (json.dumps([int(face) for face in faces]),),
+            )
+        )
+
     def members(self, number: int) -> list[int]:
         """The faces in the group, rising; those ignored or deleted are left out."""
         rows = self._connection.rows(
@@ -140,15 +149,23 @@ class Groupings:
             for number, faces, photos in rows
         ]
 
-    def leaders(self) -> dict[int, Leader]:
-        """By group number, who most of its stated faces are; the one named first wins a tie."""
+    def leaders(self, only: Iterable[int] | None = None) -> dict[int, Leader]:
+        """By group number, who most of its stated faces are; the one named first wins a tie.
+
+        Of all groups, or of those in `only`.
+        """
+        where, parameters = "true", tuple[str, ...]()
+        if only is not None:
+            where = "number in (select value from json_each(?))"
+            parameters = (json.dumps(sorted(only)),)
         votes: dict[int, Counter[tuple[int, str]]] = {}
         for number, person, name, faces in self._connection.rows(
             "select number, person.id, name, count(*) from member"
             " join truth on truth.face = member.face and kind = 'is'"
             " join person on person.id = truth.person"
-            " where member.face not in (select face from hidden)"
-            " group by number, person.id order by person.id"
+            f" where member.face not in (select face from hidden) and {where}"
+            " group by number, person.id order by person.id",
+            parameters,
         ):
             votes.setdefault(number, Counter())[person, name] = faces
         leaders = {}

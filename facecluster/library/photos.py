@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from facecluster.library.connection import Connection
+from facecluster.library.connection import Connection, Value
 from facecluster.library.scanned import below
 from facecluster.records import Photo
 
@@ -43,21 +43,24 @@ class Wanted:
     alone: bool = False
 
 
-def list_photos(connection: Connection, roots: Sequence[str] | None) -> list[ListedPhoto]:
+def list_photos(
+    connection: Connection, roots: Sequence[str] | None, number: int | None = None
+) -> list[ListedPhoto]:
     """The photos with a readable file at or below the roots (absolute paths), by first path.
 
-    None is everywhere. All of the files below the roots are in `paths`.
+    None is everywhere; number is that of the only photo asked for. All of the files below the roots
+    are in `paths`.
     """
-    where, parameters = ("true", []) if roots is None else below(roots)
+    where, parameters = ("true", list[Value]()) if roots is None else below(roots)
     found: dict[int, ListedPhoto] = {}
-    for path, number, *about in connection.rows(
+    for path, photo, *about in connection.rows(
         "select path, photo.id, sha256, width, height, orientation, taken_at"
         " from file join photo on photo.id = file.photo"
-        f" where error is null and ({where}) order by path",
-        parameters,
+        f" where error is null and ({where}) and (? is null or photo.id = ?) order by path",
+        [*parameters, number, number],
     ):
-        before = found[number].paths if number in found else ()
-        found[number] = ListedPhoto(number, Photo(*about), (*before, path))
+        before = found[photo].paths if photo in found else ()
+        found[photo] = ListedPhoto(photo, Photo(*about), (*before, path))
     return list(found.values())
 
 

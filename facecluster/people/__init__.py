@@ -5,6 +5,7 @@ from __future__ import annotations
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
+from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.recognising import Identity, identify
 from facecluster.people.regrouping import Regrouping, regroup
 from facecluster.people.saying import (
@@ -23,6 +24,7 @@ from facecluster.people.suggesting import Suggestion, suggest
 __all__ = [
     "Identity",
     "Merge",
+    "Move",
     "Neighbour",
     "Part",
     "Reason",
@@ -36,6 +38,8 @@ __all__ = [
     "ignore",
     "ignore_group",
     "merge",
+    "move_to_group",
+    "move_to_person",
     "name_faces",
     "name_group",
     "redo",
@@ -44,6 +48,7 @@ __all__ = [
     "split_group",
     "split_person",
     "suggest",
+    "take_out",
     "undo",
     "why",
 ]

@@ -99,7 +99,7 @@ def merge(library: Library, numbers: Sequence[int], *, command: str) -> Merge:
     members = {number: library.require_group(number) for number in dict.fromkeys(numbers)}
     if len(members) < 2:
         raise UsageError("Say which groups are one person: 'facecluster merge 3 8'.")
-    leaders = library.groupings.leaders()
+    leaders = library.groupings.leaders(members)
     led = [leaders[number] for number in members if number in leaders]
     people = {leader.person: leader.name for leader in led}
     if len(people) > 1:
@@ -144,9 +144,7 @@ def _split(
     library: Library, members: Sequence[int], number: int, threshold: float | None, command: str
 ) -> Split:
     grouping = library.groupings.newest()
-    faces, vectors = library.embeddings(grouping.model if grouping else 0)
-    chosen = np.isin(faces, np.array(members))
-    faces, vectors = faces[chosen], vectors[chosen]
+    faces, vectors = library.embeddings(grouping.model if grouping else 0, members)
     bound = constraints(library, faces, parts_hold=False)
     named = np.isin(np.arange(len(faces)), bound.together)
     tree = linkage(vectors, threshold=_ALL, constraints=bound)
@@ -218,7 +216,7 @@ def _parts(
 
 def _homes(library: Library, parts: list[list[int]], number: int) -> list[Part]:
     """The parts with the group each becomes: the leader's, or the largest, keeps the number."""
-    leader = library.groupings.leaders().get(number)
+    leader = library.groupings.leaders([number]).get(number)
     facts = library.statements.truth(face for part in parts for face in part)
     people = {fact.face: fact.person for fact in facts if fact.kind == "is" and fact.person}
     # Statements keep two people apart, so a part has one at most.

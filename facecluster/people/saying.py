@@ -43,7 +43,7 @@ def name_group(library: Library, number: int, name: str, *, command: str) -> Sai
     """
     members = library.require_group(number)
     person = library.statements.person(name, create=True)
-    leader = library.groupings.leaders().get(number)
+    leader = library.groupings.leaders([number]).get(number)
     taken, denied = set(), set()
     for fact in library.statements.truth(members):
         if fact.kind == "is" and not (leader and fact.person == leader.person):
