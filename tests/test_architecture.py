@@ -16,7 +16,8 @@ LAYERS = [
     {"detect", "embed", "quality"},
     {"scan"},
     {"people", "exchange"},
-    {"cli", "review"},
+    {"review"},
+    {"cli"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {  # a package that belongs to some of our modules
@@ -26,6 +27,8 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "sqlite3": {"library"},
     "sqlite_utils": {"library"},
     "click": {"cli"},
+    "starlette": {"review"},
+    "uvicorn": {"review"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},

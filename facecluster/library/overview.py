@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 
 __all__ = ["Front", "Overview", "Progress"]
@@ -69,6 +70,13 @@ class Overview:
             (person,),
         )
         return [face for (face,) in rows]
+
+    def photo_of(self, face: int) -> int:
+        """The photo that shows this face; UsageError when there is no such face."""
+        rows = self._connection.rows("select photo from face where id = ?", (face,))
+        if not rows:
+            raise UsageError(f"There is no face {face}: 'facecluster faces' lists them.")
+        return int(rows[0][0])
 
     def loose(self) -> list[int]:
         """The faces in no group, rising; those ignored or without a file are left out."""

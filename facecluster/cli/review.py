@@ -1,0 +1,82 @@
+"""The page in the browser on which the faces are named."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import hint, note
+from facecluster.errors import FaceclusterError, LibraryError
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+    from facecluster.review import Review
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port.")
+@click.option("--no-open", is_flag=True, help="Print the address only; open no browser.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 4),
+    metavar="D2",
+    help="Squared distance up to which suggestions are made [default: the network's].",
+)
+@examples("review", "review --no-open", "review --port 8800")
+@with_library
+def review(library: Library, port: int, no_open: bool, threshold: float | None) -> None:
+    """Name the faces on a page in your browser, with the keyboard.
+
+    Groups as grids of faces, suggestions, corrections, undo. The address holds a secret and works
+    on this machine only; the page uses nothing from the network. Stop it with Ctrl+C: all that you
+    said is kept.
+    """
+    chosen = library_model(library, None)
+    if library.groupings.newest() is None:
+        raise LibraryError("Nothing is grouped yet: run 'facecluster group' first.")
+    limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
+    before = len(library.statements.log())
+    page = _open_page(library, limit, port)
+    click.echo(page.url)
+    note("The page is at this address until you press Ctrl+C here.")
+    if not no_open and _has_screen():
+        import webbrowser
+
+        webbrowser.open(page.url)
+    page.run()
+    said = len(library.statements.log()) - before
+    progress = library.overview.progress()
+    note(
+        f"{'1 statement' if said == 1 else f'{said} statements'} made; "
+        f"{progress.settled} of {progress.faces} faces settled."
+    )
+    hint("'facecluster log' lists what you said" if said else "'facecluster people'")
+
+
+def _open_page(library: Library, threshold: float, port: int) -> Review:
+    try:
+        from facecluster.review import Review
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn", "anyio"):
+            raise
+        raise FaceclusterError(
+            "The page needs packages that are not installed: pip install 'facecluster[review]'."
+        ) from error
+    return Review(library.path, threshold=threshold, port=port)
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window; else it could only take over this terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+COMMANDS = (review,)

@@ -1,0 +1,98 @@
+// The whole page: what the address after # says is shown, and the keys that work everywhere.
+
+import { takeBack, tell } from "./act.js";
+import { openGroup } from "./group.js";
+import { firstUnnamed, openList, setFilter, startList } from "./list.js";
+import { openSuggestions } from "./pair.js";
+import { facesOf, refresh, state } from "./state.js";
+
+const main = document.getElementById("main");
+let page = null;
+
+async function show() {
+  openList(false);
+  page = null;
+  const here = location.hash;
+  const group = /^#group\/(\d+)$/.exec(here);
+  try {
+    const opened = group ? await openGroup(Number(group[1]), { done })
+      : here === "#loose" ? await openGroup(null, { done })
+      : here === "#suggestions" ? await openSuggestions({ empty })
+      : start();
+    if (location.hash === here) page = opened;
+  } catch (error) {
+    if (location.hash === here) empty("Nothing here", error.message);
+  }
+}
+
+function start() {
+  const first = firstUnnamed();
+  if (first === null) done();
+  else location.replace(`#group/${first}`);
+  return null;
+}
+
+function done() {
+  location.hash = "done";
+  empty("Every group has a name", state.loose
+    ? `${facesOf(state.loose)} in no group are left: see “In no group”, or run “facecluster group”.`
+    : "All is settled. “facecluster find” finds the photos with somebody.");
+}
+
+function empty(title, text) {
+  const view = document.getElementById("empty-page").content.cloneNode(true);
+  view.querySelector("h1").textContent = title;
+  view.querySelector("p").textContent = text;
+  main.replaceChildren(view);
+}
+
+function showProgress() {
+  const bar = document.getElementById("bar");
+  bar.max = Math.max(1, state.faces);
+  bar.value = state.settled;
+  document.getElementById("progress").textContent =
+    `${state.settled.toLocaleString("en")} of ${state.faces.toLocaleString("en")} faces settled`;
+}
+
+function suggestions() {
+  if (location.hash === "#suggestions") start();
+  else location.hash = "suggestions";
+}
+
+function key(event) {
+  const typing = event.target.matches("input");
+  const z = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
+  if (z && !(typing && event.target.value)) {
+    event.preventDefault();
+    takeBack(event.shiftKey ? "redo" : "undo");
+    return;
+  }
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const everywhere = {
+    u: () => takeBack("undo"), U: () => takeBack("redo"), g: suggestions, "?": () => keys.showModal(),
+  };
+  if (page?.key(event)) event.preventDefault();
+  else if (event.key in everywhere) { event.preventDefault(); everywhere[event.key](); }
+}
+
+const keys = document.getElementById("keys");
+document.addEventListener("keydown", key);
+document.addEventListener("state", showProgress);
+// After an undo: what is shown may have come back, or gone.
+document.addEventListener("changed", () => { if (page) page.again(); else show(); });
+document.getElementById("undo").addEventListener("click", () => takeBack("undo"));
+document.getElementById("suggest").addEventListener("click", suggestions);
+document.getElementById("help").addEventListener("click", () => keys.showModal());
+document.getElementById("open-list").addEventListener("click", (event) => {
+  openList(event.currentTarget.getAttribute("aria-expanded") !== "true");
+});
+for (const button of document.querySelectorAll("dialog [data-close]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
+}
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+}
+window.addEventListener("hashchange", show);
+startList();
+setFilter("unnamed");
+refresh().then(show, (error) => tell(error.message, { bad: true }));

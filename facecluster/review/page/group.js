@@ -1,0 +1,169 @@
+// A group (or the faces in none): who it is, its faces, and what is wrong with them.
+
+import { act, tell } from "./act.js";
+import { makeGrid } from "./grid.js";
+import { mark, neighbour, willBeNamed, willNotBeNamed } from "./list.js";
+import { nameField } from "./names.js";
+import { openPhoto } from "./photo.js";
+import { get } from "./server.js";
+import { facesOf } from "./state.js";
+
+const main = document.getElementById("main");
+const dialog = document.getElementById("ask");
+let asked = () => {};
+const target = nameField(dialog.querySelector("form"), {
+  groups: true,
+  accept: (text, number) => { dialog.close(); if (text) asked(text, number); },
+});
+
+// number is null for the faces in no group. Where no group is left to go to, done() is called.
+export async function openGroup(number, { done, keep = null }) {
+  mark(number);
+  const group = await get(number === null ? "loose" : `groups/${number}`);
+  const page = document.getElementById("group-page").content.cloneNode(true);
+  const form = page.querySelector(".who");
+  const acts = page.querySelector(".acts");
+  const whole = page.querySelector(".whole");
+  const field = nameField(form, { accept: nameIt, other: fieldKey });
+  const grid = makeGrid(page.querySelector(".grid"), group.faces, {
+    changed: showChosen, open: photo, leave: () => field.focus(),
+  });
+
+  form.hidden = whole.hidden = number === null;
+  field.placeholder = group.person ?? "Who is this?";
+  field.setAttribute("aria-label", `Who is group ${number}?`);
+  page.querySelector(".about").textContent = about();
+  acts.querySelector('[data-act="take out"]').hidden = number === null;
+  acts.querySelector('[data-act="take out"] .label').textContent =
+    group.person ? `Not ${group.person}` : "Somebody else";
+  for (const button of page.querySelectorAll("[data-act]")) {
+    button.addEventListener("click", () => doings[button.dataset.act]());
+  }
+  main.replaceChildren(page);
+  main.scrollTop = 0;
+  showChosen();
+  if (keep !== null) grid.go(keep);
+  else if (number === null) grid.focus();
+  else if (!matchMedia("(pointer: coarse)").matches) field.focus();
+
+  function about() {
+    const count = facesOf(group.faces.length);
+    if (number === null) return `${count} in no group. Choose those of one person, then move them.`;
+    const typical = group.faces.length > 3 ? "; the most doubtful come last" : "";
+    return group.person ? `${group.person}, group ${number}: ${count}${typical}`
+      : `Group ${number}: ${count}${typical}`;
+  }
+
+  function showChosen() {
+    const some = grid.chosen.size;
+    acts.querySelector(".chosen").textContent = some ? `${facesOf(some)} chosen` : "None chosen";
+    for (const button of acts.querySelectorAll("button")) button.disabled = !some;
+  }
+
+  async function nameIt(name) {
+    if (!name) return next();
+    willBeNamed(number);
+    const sent = act({ do: "name", group: number, name });
+    next(); // without waiting: the next one is there while this one is written
+    if (!(await sent)) {
+      willNotBeNamed(number);
+      location.hash = `group/${number}`;
+    }
+  }
+
+  function next(step = 1) {
+    const other = neighbour(step);
+    if (other !== null) location.hash = `group/${other}`;
+    else if (step > 0) done();
+  }
+
+  function fieldKey(event) {
+    const step = { PageDown: 1, PageUp: -1 }[event.key];
+    const toFaces = event.key === "Escape" || event.key === "ArrowDown"
+      || (event.key === "Tab" && !event.shiftKey);
+    if (step) next(step);
+    else if (toFaces && !event.altKey) grid.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  async function photo(face) {
+    await openPhoto(face).catch((error) => tell(error.message, { bad: true }));
+  }
+
+  // What is done with the faces chosen, or with the one that has the focus.
+  async function withFaces(statement) {
+    const faces = grid.meant();
+    if (!faces.length) return tell("Choose faces first: click them, or Space on them.", { bad: true });
+    if (await act({ ...statement, faces })) await again();
+  }
+
+  async function withGroup(statement) {
+    if (await act({ ...statement, group: number })) await again();
+  }
+
+  async function again() {
+    if (location.hash !== (number === null ? "#loose" : `#group/${number}`)) return;
+    try {
+      await openGroup(number, { done, keep: grid.place });
+    } catch {
+      next(); // nothing is left of it
+    }
+  }
+
+  function ask(question, answer) {
+    const faces = grid.meant();
+    if (!faces.length && answer === move) {
+      return tell("Choose faces first: click them, or Space on them.", { bad: true });
+    }
+    asked = (text, other) => answer(text, other, faces);
+    dialog.querySelector("label").textContent = question(faces.length);
+    target.value = "";
+    target.dispatchEvent(new Event("input"));
+    dialog.showModal();
+    target.focus();
+  }
+
+  async function move(text, other, faces) {
+    const to = other === null ? { name: text } : { group: other };
+    if (await act({ do: "move", faces, ...to })) await again();
+  }
+
+  async function merge(text, other) {
+    if (other === null) return nameIt(text);
+    const merged = await act({ do: "merge", group: number, with: other });
+    if (merged && merged.group !== number) location.hash = `group/${merged.group}`;
+    else if (merged) await again();
+  }
+
+  const doings = {
+    move: () => ask((count) => `Move ${facesOf(count)} to a person, or to a group by number:`, move),
+    "take out": () => number !== null && withFaces({ do: "take out", group: number }),
+    ignore: () => withFaces({ do: "ignore" }),
+    "not a face": () => withFaces({ do: "ignore", not_a_face: true }),
+    photo: () => grid.meant().length && photo(grid.meant()[0]),
+    split: () => number !== null && withGroup({ do: "split" }),
+    merge: () => number !== null && ask(() => `Group ${number} is the same person as group:`, merge),
+    "ignore group": () => number !== null && withGroup({ do: "ignore" }),
+    next: () => next(),
+  };
+  const keys = {
+    m: "move", x: "take out", i: "ignore", f: "not a face", o: "photo", s: "split", "=": "merge",
+    I: "ignore group",
+  };
+
+  return {
+    again,
+    key(event) {
+      if (event.key in keys) doings[keys[event.key]]();
+      else if (event.key === "a") grid.chooseAll(true);
+      else if (event.key === "Escape" && grid.chosen.size) grid.chooseAll(false);
+      else if (event.key === "n" || event.key === "/" || event.key === "Escape") field.focus();
+      else if (event.key === "j") next(1);
+      else if (event.key === "k") next(-1);
+      else return false;
+      return true;
+    },
+  };
+}

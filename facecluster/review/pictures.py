@@ -1,0 +1,55 @@
+"""The pictures of the page, as JPEG bytes: never a file itself, always what was read of it."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from facecluster.errors import UsageError
+from facecluster.images import read
+from facecluster.library import Library
+
+__all__ = ["Pictures"]
+
+_FACE, _LONGEST = 160, 1280
+# Of 6 kB each; scrolling back shows them again without reading the photos.
+_KEPT = 4096
+
+
+class Pictures:
+    """Faces and photos of one library; the faces looked at last are kept in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.face = lru_cache(_KEPT)(self._face)
+
+    def photo(self, number: int) -> bytes:
+        """The photo, upright, about 1280 pixels long; UsageError, UnreadableImage."""
+        with Library.open(self._path) as library:
+            path = library.photo(number).path
+        return _jpeg(Image.fromarray(read(Path(path), longest=_LONGEST).pixels))
+
+    def _face(self, number: int) -> bytes:
+        """The face and a little around it, 160 pixels square; UsageError, UnreadableImage."""
+        with Library.open(self._path) as library:
+            photo = library.photo(library.overview.photo_of(number))
+            found = {face.face: face for face in library.faces(photo=photo.photo)}
+        if number not in found:
+            raise UsageError(f"Face {number} is left out.")
+        box = found[number].box
+        picture = read(Path(photo.path), longest=_LONGEST)
+        half = 0.65 * max(box.width, box.height) / picture.scale
+        x = (box.x0 + box.x1) / 2 / picture.scale
+        y = (box.y0 + box.y1) / 2 / picture.scale
+        image = Image.fromarray(picture.pixels)
+        corners = (round(x - half), round(y - half), round(x + half), round(y + half))
+        return _jpeg(image.crop(corners).resize((_FACE, _FACE), Image.Resampling.LANCZOS))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
