@@ -2,26 +2,31 @@
 
 import { takeBack, tell } from "./act.js";
 import { openGroup } from "./group.js";
-import { firstUnnamed, openList, setFilter, startList } from "./list.js";
+import { firstUnnamed, neighbour, openList, setFilter, startList } from "./list.js";
 import { openSuggestions } from "./pair.js";
 import { facesOf, refresh, state } from "./state.js";
 
 const main = document.getElementById("main");
 let page = null;
 
-async function show() {
+// keep: this is shown again, changed; the face at this place gets the focus.
+async function show(keep = null) {
   openList(false);
   page = null;
   const here = location.hash;
   const group = /^#group\/(\d+)$/.exec(here);
   try {
-    const opened = group ? await openGroup(Number(group[1]), { done })
-      : here === "#loose" ? await openGroup(null, { done })
+    const how = { done, reload: show, keep };
+    const opened = group ? await openGroup(Number(group[1]), how)
+      : here === "#loose" ? await openGroup(null, how)
       : here === "#suggestions" ? await openSuggestions({ empty })
       : start();
     if (location.hash === here) page = opened;
   } catch (error) {
-    if (location.hash === here) empty("Nothing here", error.message);
+    if (location.hash !== here) return;
+    const other = keep === null ? null : neighbour(1); // nothing is left of it
+    if (other !== null) location.hash = `group/${other}`;
+    else empty("Nothing here", error.message);
   }
 }
 
@@ -92,7 +97,7 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 }
-window.addEventListener("hashchange", show);
+window.addEventListener("hashchange", () => show());
 startList();
 setFilter("unnamed");
 refresh().then(show, (error) => tell(error.message, { bad: true }));

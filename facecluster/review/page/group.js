@@ -16,8 +16,9 @@ const target = nameField(dialog.querySelector("form"), {
   accept: (text, number) => { dialog.close(); if (text) asked(text, number); },
 });
 
-// number is null for the faces in no group. Where no group is left to go to, done() is called.
-export async function openGroup(number, { done, keep = null }) {
+// number is null for the faces in no group. reload(keep) shows what is left of it after a change,
+// with the focus on the face at that place; where no group is left to go to, done() is called.
+export async function openGroup(number, { done, reload, keep = null }) {
   mark(number);
   const group = await get(number === null ? "loose" : `groups/${number}`);
   const page = document.getElementById("group-page").content.cloneNode(true);
@@ -29,6 +30,8 @@ export async function openGroup(number, { done, keep = null }) {
     changed: showChosen, open: photo, leave: () => field.focus(),
   });
 
+  let left = false; // this page is still seen while the next one is on its way
+
   form.hidden = whole.hidden = number === null;
   field.placeholder = group.person ?? "Who is this?";
   field.setAttribute("aria-label", `Who is group ${number}?`);
@@ -39,12 +42,18 @@ export async function openGroup(number, { done, keep = null }) {
   for (const button of page.querySelectorAll("[data-act]")) {
     button.addEventListener("click", () => doings[button.dataset.act]());
   }
+  const before = main.querySelector(".who input");
+  const ahead = before && before === document.activeElement ? before.value : "";
   main.replaceChildren(page);
   main.scrollTop = 0;
   showChosen();
   if (keep !== null) grid.go(keep);
   else if (number === null) grid.focus();
   else if (!matchMedia("(pointer: coarse)").matches) field.focus();
+  if (ahead && keep === null) {
+    field.value = ahead; // what was typed while this page was on its way
+    field.dispatchEvent(new Event("input"));
+  }
 
   function about() {
     const count = facesOf(group.faces.length);
@@ -61,7 +70,9 @@ export async function openGroup(number, { done, keep = null }) {
   }
 
   async function nameIt(name) {
+    if (left) return;
     if (!name) return next();
+    field.value = "";
     willBeNamed(number);
     const sent = act({ do: "name", group: number, name });
     next(); // without waiting: the next one is there while this one is written
@@ -73,7 +84,8 @@ export async function openGroup(number, { done, keep = null }) {
 
   function next(step = 1) {
     const other = neighbour(step);
-    if (other !== null) location.hash = `group/${other}`;
+    left = other !== null;
+    if (left) location.hash = `group/${other}`;
     else if (step > 0) done();
   }
 
@@ -81,7 +93,7 @@ export async function openGroup(number, { done, keep = null }) {
     const step = { PageDown: 1, PageUp: -1 }[event.key];
     const toFaces = event.key === "Escape" || event.key === "ArrowDown"
       || (event.key === "Tab" && !event.shiftKey);
-    if (step) next(step);
+    if (step) { field.value = ""; next(step); }
     else if (toFaces && !event.altKey) grid.focus();
     else return;
     event.preventDefault();
@@ -104,12 +116,7 @@ export async function openGroup(number, { done, keep = null }) {
   }
 
   async function again() {
-    if (location.hash !== (number === null ? "#loose" : `#group/${number}`)) return;
-    try {
-      await openGroup(number, { done, keep: grid.place });
-    } catch {
-      next(); // nothing is left of it
-    }
+    if (location.hash === (number === null ? "#loose" : `#group/${number}`)) await reload(grid.place);
   }
 
   function ask(question, answer) {
