@@ -1,7 +1,8 @@
 """Train the network that facecluster ships, in sittings: each goes on where the last one stopped.
 
     python examples/train_bundled.py DATA WORK small --minutes 60   # 64-pixel faces: quick, rough
-    python examples/train_bundled.py DATA WORK full --steps 2600    # 96 pixels, with triplets
+    python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
+    python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
 
 With --steps the learning rate falls to zero at the last of them.
 DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy. WORK keeps the
@@ -23,13 +24,22 @@ import torch
 from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
-COMMON = TrainingConfig(learning_rate=1.5e-3, averaging=0.997, steps=1_000_000)
+COMMON = TrainingConfig(
+    learning_rate=1.5e-3,
+    averaging=0.997,
+    steps=1_000_000,
+    mixing=0.5,
+    relational_weight=2.0,
+    contrastive_weight=0.5,
+)
 STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
-    "full": dataclasses.replace(
-        COMMON, batch=96, mixing=0.5, P=16, K=4, triplet_weight=0.5, relational_weight=2.0
-    ),
+    "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
+    "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
 }
+# 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
+# learn the few by heart, and see everyone else as one of them.
+FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100}
 
 
 def main() -> None:
@@ -46,8 +56,7 @@ def main() -> None:
     # One picture in eight of the families is labelled wrongly.
     table = without_doubtful(table, limit=1.3)
     rows, held = hold_out(table, 0.03, seed=0)
-    # 64 celebrities have over 200 pictures each, three thousand people have five.
-    rows = at_most(table, rows, 6, seed=0)
+    rows = at_most(table, rows, FACES_A_PERSON[options.stage], seed=0)
     training = Training(
         STAGES[options.stage], device="cuda" if torch.cuda.is_available() else "cpu"
     )

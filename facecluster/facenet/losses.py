@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from facecluster.errors import TrainingError
 
-__all__ = ["distillation_loss", "relational_loss", "squared_distances", "triplet_loss"]
+__all__ = [
+    "contrastive_loss",
+    "distillation_loss",
+    "relational_loss",
+    "squared_distances",
+    "triplet_loss",
+]
 
 
 def squared_distances(embeddings: Tensor) -> Tensor:
@@ -52,3 +59,16 @@ def relational_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
     errors = squared_distances(embeddings) - squared_distances(targets)
     count = len(embeddings)
     return errors.pow(2).sum() / (count * (count - 1))
+
+
+def contrastive_loss(
+    embeddings: Tensor, targets: Tensor, bank: Tensor, *, scale: float = 16.0
+) -> Tensor:
+    """Cross-entropy between whom the teacher and whom the network find near, among all of `bank`.
+
+    embeddings and targets (B, D), bank (N, D), unit rows; near is the softmax of scale times the
+    cosine. Each face is told apart from N others at every step, most from those it is mistaken for;
+    least where embeddings equal targets (Fang et al., "SEED", 2021). O(B N D).
+    """
+    wanted = functional.softmax(scale * targets @ bank.T, dim=1)
+    return functional.cross_entropy(scale * embeddings.float() @ bank.T, wanted)

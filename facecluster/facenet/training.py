@@ -19,7 +19,12 @@ from facecluster.errors import TrainingError
 from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
 from facecluster.facenet.augment import centre_crop, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.losses import distillation_loss, relational_loss, triplet_loss
+from facecluster.facenet.losses import (
+    contrastive_loss,
+    distillation_loss,
+    relational_loss,
+    triplet_loss,
+)
 from facecluster.facenet.mining import semi_hard
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
@@ -31,9 +36,10 @@ class TrainingConfig:
     """All that decides a training run.
 
     batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
-    are drawn by identity for the triplets when triplet_weight > 0. image_size 0 is the
-    architecture's own; a smaller one trains faster at first. The learning rate warms up, stays, and
-    falls to zero over the last `cooldown` steps.
+    are drawn by identity for the triplets when triplet_weight > 0. The weights say what each loss
+    counts; the contrastive one tells each face from the targets of the whole table. image_size 0
+    is the architecture's own; a smaller one trains faster at first. The learning rate warms up,
+    stays, and falls to zero over the last `cooldown` steps.
     # Differs from the paper: AdamW instead of SGD with AdaGrad, and a regression on a teacher's
     # embeddings first.
     """
@@ -48,6 +54,7 @@ class TrainingConfig:
     margin: float = 0.2
     distill_weight: float = 1.0
     relational_weight: float = 0.0
+    contrastive_weight: float = 0.0
     triplet_weight: float = 0.0
     mixing: float = 0.0
     learning_rate: float = 2e-3
@@ -128,6 +135,9 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     config = training.config
     _check(config, table)
     training.network.train()
+    bank = None
+    if config.contrastive_weight and table.targets is not None:
+        bank = torch.from_numpy(table.targets).to(training.device)
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
@@ -137,7 +147,9 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
         rate = _learning_rate(config, step)
         for group in training.optimiser.param_groups:
             group["lr"] = rate
-        regression, triplet, count = _update(training, pictures, targets, table.identities[rows])
+        regression, triplet, count = _update(
+            training, pictures, targets, bank, table.identities[rows]
+        )
         training.step += 1
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, triplet, count, rate, len(rows) / seconds)
@@ -163,17 +175,23 @@ def _prepared(
 
 
 def _update(
-    training: Training, pictures: Tensor, targets: Tensor | None, identities: NDArray[np.int64]
+    training: Training,
+    pictures: Tensor,
+    targets: Tensor | None,
+    bank: Tensor | None,
+    identities: NDArray[np.int64],
 ) -> tuple[float, float, int]:
     config = training.config
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
-    regression = relation = triplet = embeddings.new_zeros(())
+    regression = relation = contrast = triplet = embeddings.new_zeros(())
     count = 0
     if config.distill_weight and targets is not None:
         regression = distillation_loss(embeddings, targets)
         if config.relational_weight:
             relation = relational_loss(embeddings, targets)
+        if bank is not None:
+            contrast = contrastive_loss(embeddings, targets, bank)
     if config.triplet_weight:
         drawn = embeddings[config.batch :]
         people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
@@ -182,6 +200,7 @@ def _update(
     loss = (
         config.distill_weight * regression
         + config.relational_weight * relation
+        + config.contrastive_weight * contrast
         + config.triplet_weight * triplet
     )
     training.optimiser.zero_grad(set_to_none=True)

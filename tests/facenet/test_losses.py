@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional
 
 from facecluster.errors import TrainingError
 from facecluster.facenet.losses import (
+    contrastive_loss,
     distillation_loss,
     relational_loss,
     squared_distances,
@@ -96,3 +99,24 @@ def test_relational_loss_parts_strangers_that_lie_side_by_side() -> None:
     assert student.grad is not None
     apart = student.detach() - 0.1 * student.grad
     assert (apart[0] @ apart[1]) < 0.8
+
+
+def test_contrastive_loss_equals_a_naive_cross_entropy_over_the_bank() -> None:
+    student, teacher, bank = unit_rows(4), unit_rows(4, seed=1), unit_rows(9, seed=2)
+    total = 0.0
+    for mine, wanted in zip(student, teacher, strict=True):
+        shares = [math.exp(8.0 * float(wanted @ other)) for other in bank]
+        guesses = [math.exp(8.0 * float(mine @ other)) for other in bank]
+        total -= sum(
+            share / sum(shares) * math.log(guess / sum(guesses))
+            for share, guess in zip(shares, guesses, strict=True)
+        )
+    found = float(contrastive_loss(student, teacher, bank, scale=8.0))
+    assert found == pytest.approx(total / 4, rel=1e-5)
+
+
+def test_contrastive_loss_is_least_at_the_teachers_embedding() -> None:
+    teacher, bank = unit_rows(3, seed=1).requires_grad_(), unit_rows(9, seed=2)
+    contrastive_loss(teacher, teacher.detach(), bank).backward()
+    assert teacher.grad is not None
+    torch.testing.assert_close(teacher.grad, torch.zeros_like(teacher.grad), atol=1e-5, rtol=0)
