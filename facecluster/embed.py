@@ -19,7 +19,15 @@ from facecluster.facenet.header import Header, read_header
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["BUNDLED", "Embedder", "Model", "find_model", "list_models", "open_model"]
+__all__ = [
+    "BUNDLED",
+    "Embedder",
+    "Model",
+    "find_model",
+    "list_models",
+    "open_model",
+    "use_one_core",
+]
 
 # The network used unless another is asked for.
 BUNDLED = "nn4"
@@ -248,3 +256,10 @@ def _input(model: Model) -> tuple[int, float, tuple[int, int], float, float]:
     square = header.height == header.width
     size = header.height if square else _TEMPLATE_SIZE
     return size, 0.0, (header.height, header.width), header.mean, header.std
+
+
+def use_one_core() -> None:
+    """Let torch compute in the calling thread alone, as threads do that work side by side."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -32,11 +32,17 @@ def serial(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None,
         yield function(item)
 
 
-def threads(*, workers: int | None = None, ahead: int | None = None) -> Engine:
+def threads(
+    *,
+    workers: int | None = None,
+    ahead: int | None = None,
+    begin: Callable[[], None] | None = None,
+) -> Engine:
     """An engine of a few threads that work up to `ahead` items in advance.
 
     Good for functions that wait for the disk or release the GIL, as Pillow does while decoding.
-    By default a thread for each processor, but at most 4, and two items a thread in advance.
+    By default a thread for each processor, but at most 4, and two items a thread in advance. begin
+    is called once in each thread.
     """
     workers = workers or min(4, os.cpu_count() or 1)
     ahead = ahead or 2 * workers
@@ -45,7 +51,7 @@ def threads(*, workers: int | None = None, ahead: int | None = None) -> Engine:
 
     def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         window: deque[Future[R]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="facecluster") as pool:
+        with ThreadPoolExecutor(workers, "facecluster", initializer=begin) as pool:
             try:
                 for item in items:
                     window.append(pool.submit(function, item))

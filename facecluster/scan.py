@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from facecluster import images
 from facecluster.align import TEMPLATE_SIZE, crop
 from facecluster.engines import Engine, threads
-from facecluster.errors import MissingRoot, UnreadableImage
+from facecluster.errors import UnreadableImage
 from facecluster.images import LONGEST, Picture
 from facecluster.library import KnownFile, Library, Unembedded
+from facecluster.missing import check_plugged_in, really_gone
 from facecluster.quality import measure
 from facecluster.records import Analysis, Face, FileStamp, Photo
 
@@ -148,10 +149,30 @@ def scan(
 ) -> Scan:
     """A scan of these folders (or files), ready to be iterated; nothing is written before that.
 
-    engine reads and hashes files, by default in a few threads. MissingRoot when a root is not
-    there, or when none of the files known below it is left, unless allow_empty.
+    engine hashes and reads files, and gives the networks batches of pictures; by default each in a
+    few threads. MissingRoot when a root is not there, or when none of the files known below it is
+    left, unless allow_empty.
     """
-    return Scan(library, roots, analyzer, engine or threads(), allow_empty=allow_empty)
+    return Scan(
+        library,
+        roots,
+        analyzer,
+        engine or threads(),
+        engine or _networks_side_by_side(),
+        allow_empty=allow_empty,
+    )
+
+
+def _networks_side_by_side() -> Engine:
+    """A batch for each core, computed by that core alone.
+
+    One batch spread over two cores leaves them idle while Python handles its boxes: side by side
+    two batches take 0.7 of the time, and 0.75 of the processors'.
+    """
+    from facecluster.embed import use_one_core
+
+    workers = min(8, os.cpu_count() or 1)
+    return threads(workers=workers, ahead=workers + 1, begin=use_one_core)
 
 
 class Scan:
@@ -167,15 +188,17 @@ class Scan:
         roots: Iterable[Path],
         analyzer: Analyzer,
         engine: Engine,
+        networks: Engine,
         *,
         allow_empty: bool,
     ) -> None:
-        self._library, self._analyzer, self._engine = library, analyzer, engine
+        self._library, self._analyzer = library, analyzer
+        self._engine, self._networks = engine, networks
         self._roots = [os.path.abspath(root) for root in roots]
         found = list(images.find_images(Path(root) for root in self._roots))
         known = library.scanned.known_files(self._roots)
         if not allow_empty:
-            _check_plugged_in(self._roots, found, known)
+            check_plugged_in(self._roots, found, known)
         self._looks = [
             look for look in (_look(file, known, analyzer.detector) for file in found) if look
         ]
@@ -195,7 +218,7 @@ class Scan:
 
     def __iter__(self) -> Iterator[Analysis]:
         yield from self._analyze()
-        gone = _gone(self._missing)
+        gone = really_gone(self._missing)
         self._library.scanned.remove(gone)
         self.summary.removed = len(gone)
         yield from self._embed_again()
@@ -208,11 +231,11 @@ class Scan:
             closing(self._recognise(hashed)) as recognised,
             closing(self._engine(self._read, recognised)) as looks,
             closing(_batches(looks)) as batches,
+            closing(self._networks(self._find, batches)) as found,
         ):
-            for batch in batches:
-                fresh = [look for look in batch if not look.linked]
-                yield from self._commit(fresh)
-                for look in batch:
+            for looks_with_faces in found:
+                yield from self._commit(looks_with_faces)
+                for look, _ in looks_with_faces:
                     if look.linked:
                         yield from self._link(look)
 
@@ -236,10 +259,14 @@ class Scan:
         except UnreadableImage as error:
             return replace(look, error=str(error))
 
-    def _commit(self, looks: Sequence[_Look]) -> Iterator[Analysis]:
+    def _find(self, looks: Sequence[_Look]) -> list[tuple[_Look, Found | None]]:
+        """The files of a batch with what is on those that have a picture."""
         pictures = [look.picture for look in looks if look.picture]
         found = iter(self._analyzer.analyze(pictures) if pictures else ())
-        analyses = [_analysis(look, next(found) if look.picture else None) for look in looks]
+        return [(look, next(found) if look.picture else None) for look in looks]
+
+    def _commit(self, looks: Sequence[tuple[_Look, Found | None]]) -> Iterator[Analysis]:
+        analyses = [_analysis(look, found) for look, found in looks if not look.linked]
         self._add(analyses)
         for analysis in analyses:
             self.summary.unreadable += analysis.photo is None
@@ -250,7 +277,7 @@ class Scan:
     def _link(self, look: _Look) -> Iterator[Analysis]:
         known = self._known(look.sha256 or "")
         if known is None:  # the file it is a copy of could not be read
-            yield from self._commit([self._read(replace(look, linked=False))])
+            yield from self._commit(self._find([self._read(replace(look, linked=False))]))
             return
         analysis = Analysis(look.file, *known, embeddings=None)
         self._add([analysis])
@@ -279,7 +306,7 @@ class Scan:
         for (one, _), mine, part in zip(ready, faces, parts, strict=True):
             self.summary.embedded_again += 1
             yield Analysis(one.file, one.photo, mine, part)
-        yield from self._commit([look for _, look in batch if look.error])
+        yield from self._commit([(look, None) for _, look in batch if look.error])
 
     def _known(self, sha256: str) -> tuple[Photo, tuple[Face, ...]] | None:
         return self._library.scanned.known_photo(sha256, self._analyzer.detector)
@@ -338,44 +365,3 @@ def _analysis(look: _Look, found: Found | None) -> Analysis:
 
 def _split(rows: NDArray[np.float32], sizes: Sequence[int]) -> list[NDArray[np.float32]]:
     return np.split(rows, np.cumsum(sizes)[:-1]) if sizes else []
-
-
-def _check_plugged_in(
-    roots: Iterable[str], found: Iterable[FileStamp], known: Mapping[str, KnownFile]
-) -> None:
-    """MissingRoot for a root that has lost everything known below it: an unplugged disk."""
-    found = list(found)
-    paths = {file.path for file in found}
-    # A renamed folder changes every path, but neither size nor time of what is in it.
-    stamps = {(file.size, file.mtime_ns) for file in found}
-    for root in roots:
-        folder = root.rstrip(os.sep) + os.sep
-        below = [
-            file.stamp for path, file in known.items() if path == root or path.startswith(folder)
-        ]
-        if below and not any(
-            file.path in paths or (file.size, file.mtime_ns) in stamps for file in below
-        ):
-            raise MissingRoot(
-                f"None of the {len(below)} photos known below {root} is there: is a disk unplugged?"
-                " Nothing was changed; if you deleted them all, say --allow-empty."
-            )
-
-
-def _gone(paths: Iterable[str]) -> set[str]:
-    """Those that are really not there: not those in a folder that cannot be listed now."""
-    listable: dict[str, bool] = {}
-
-    def can_tell(path: str) -> bool:
-        folder = os.path.dirname(path)
-        if folder not in listable:
-            try:
-                os.scandir(folder).close()
-                listable[folder] = True
-            except (FileNotFoundError, NotADirectoryError):
-                listable[folder] = folder == path or can_tell(folder)
-            except OSError:
-                listable[folder] = False
-        return listable[folder]
-
-    return {path for path in paths if can_tell(path)}

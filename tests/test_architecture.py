@@ -13,7 +13,7 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet"},
-    {"detect", "embed", "quality"},
+    {"detect", "embed", "quality", "missing"},
     {"scan"},
     {"people", "exchange"},
     {"review"},

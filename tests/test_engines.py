@@ -46,6 +46,12 @@ def test_the_items_are_taken_in_the_thread_of_the_caller() -> None:
     assert threading.current_thread().name not in workers
 
 
+def test_each_thread_begins_before_its_first_item() -> None:
+    begun = threading.local()
+    engine = threads(workers=3, begin=lambda: setattr(begun, "here", True))
+    assert list(engine(lambda _: begun.here, range(20))) == [True] * 20
+
+
 @pytest.mark.parametrize("engine", [serial, threads(workers=2)], ids=["serial", "threads"])
 def test_an_error_comes_in_its_place_and_ends_the_run(engine) -> None:  # type: ignore[no-untyped-def]
     before = set(threading.enumerate())
