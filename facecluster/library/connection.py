@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -90,13 +91,25 @@ class Connection:
             raise LibraryError(
                 f"{self.path} was made by a newer facecluster: upgrade this one to open it."
             )
-        self._sqlite.execute("pragma journal_mode = wal")
+        self._write_ahead()
         # In WAL mode NORMAL never damages the file; a power cut may lose the last commits.
         self._sqlite.execute("pragma synchronous = normal")
         self._sqlite.execute("pragma foreign_keys = on")
         if MIGRATIONS.pending(database):
             with self.transaction():
                 MIGRATIONS.apply(database)
+
+    def _write_ahead(self) -> None:
+        """Turn WAL on; unlike every other statement this one fails at once where it must wait."""
+        deadline = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                self._sqlite.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
