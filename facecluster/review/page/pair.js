@@ -69,13 +69,12 @@ function draw(page, empty, one, pair) {
   let answered = false;
   async function answer(word) {
     if (answered) return;
-    answered = true;
-    waiting.shift();
     const statement = statements[word];
+    if (!statement && waiting.length === 1) return tell("It is the only one left.");
+    answered = true; // a second key is no answer to a question that is not seen yet
+    waiting.shift();
     if (statement) act({ do: statement, group: one.group, name: pair.person });
     else waiting.push(one);
-    if (!statement && waiting.length === 1) tell("It is the only one left.");
-    if (!statement) ready = waiting[0] === one ? null : ready;
     await show(page, empty);
   }
   page.key = (event) => {
