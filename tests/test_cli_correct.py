@@ -227,7 +227,7 @@ def test_why_tells_the_rule_and_the_distances(run: Run, halves: None, tmp_path: 
         f"Face     5, {tmp_path / 'ann4.jpg'}\n"
         "Group    4\n"
         "Person   nobody known\n"
-        "Because  it is 0.17 from the others of its group on average "
+        "Because  it is 0.17 from the middle of its group "
         "(agglomerative, at a threshold of 0.10).\n"
         "face  person  squared_distance\n"
         + "".join(f"   {face}  Ann                 0.17\n" for face in (1, 2, 3, 4))

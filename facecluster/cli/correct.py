@@ -248,11 +248,11 @@ def _because(reason: Reason) -> str:
         return "the network of the grouping has never seen it: scan its folder again"
     limit = "" if reason.threshold is None else f", at a threshold of {reason.threshold:.2f}"
     if reason.rule == "alone":
-        near = f", {reason.near_group}, is {reason.squared_distance:.2f} away on average"
+        near = f", {reason.near_group}, is {reason.squared_distance:.2f} away"
         nearest = "there is no group" if reason.near_group is None else f"the nearest group{near}"
         return f"it is alone: {nearest}{limit}"
     away = reason.squared_distance or 0.0
-    return f"it is {away:.2f} from the others of its group on average ({reason.method}{limit})"
+    return f"it is {away:.2f} from the middle of its group ({reason.method}{limit})"
 
 
 COMMANDS = (split, merge, suggest, why)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "group_faces", "tell_grouping"]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")
+LINKAGES = ("average", "centroid")
 
 
 @click.command()
@@ -40,6 +41,13 @@ METHODS = ("agglomerative", "kmeans", "hdbscan")
     help="Squared distance up to which faces belong together; less makes purer, smaller groups "
     "[default: the network's, see 'models list'].",
 )
+@click.option(
+    "--linkage",
+    type=click.Choice(LINKAGES),
+    help="How far two groups are apart, for agglomerative: on average, the textbook's way, or "
+    "on average and then by their centroids, which brings more of a person together [default: "
+    "centroid].",
+)
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
 @click.option("--allow-churn", is_flag=True, help="Group even if named faces move or names go.")
@@ -50,6 +58,7 @@ def group(
     library: Library,
     method: str | None,
     threshold: float | None,
+    linkage: str | None,
     k: int | None,
     model: str | None,
     allow_churn: bool,
@@ -62,8 +71,17 @@ def group(
     named faces would leave their person's group all the same, as those do that the network has
     never seen, nothing is changed and the exit code is 1.
     """
+    method = method or ("kmeans" if k else "agglomerative")
+    if linkage and method != "agglomerative":
+        raise click.UsageError(f"--linkage is for agglomerative, not {method}: leave it out.")
     done = group_faces(
-        library, model=model, method=method, threshold=threshold, k=k, allow_churn=allow_churn
+        library,
+        model=model,
+        method=method,
+        threshold=threshold,
+        k=k,
+        by_centroid=linkage != "average",
+        allow_churn=allow_churn,
     )
     if as_json:
         print_json(dataclasses.asdict(done))
@@ -76,20 +94,26 @@ def group_faces(
     library: Library,
     *,
     model: str | None = None,
-    method: str | None = None,
+    method: str = "agglomerative",
     threshold: float | None = None,
     k: int | None = None,
+    by_centroid: bool = True,
     allow_churn: bool = False,
 ) -> Regrouping:
     """Group the embeddings of the library's network and keep the result."""
     from facecluster.people import regroup
 
     chosen = library_model(library, model)
-    method = method or ("kmeans" if k else "agglomerative")
     if threshold is None and k is None:
         threshold = threshold_for(model or chosen.name, "group")
     return regroup(
-        library, chosen.id, method=method, threshold=threshold, k=k, allow_churn=allow_churn
+        library,
+        chosen.id,
+        method=method,
+        threshold=threshold,
+        k=k,
+        by_centroid=by_centroid,
+        allow_churn=allow_churn,
     )
 
 

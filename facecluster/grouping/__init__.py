@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import Dendrogram, cut, linkage
+from facecluster.grouping.centroids import join_by_centroid
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import sparse_hdbscan
 from facecluster.grouping.kmeans import spherical_kmeans
@@ -33,19 +34,21 @@ def group(
     threshold: float | None,
     k: int | None,
     constraints: Constraints,
+    by_centroid: bool = True,
     minimum: int = 2,
     seed: int = 0,
 ) -> NDArray[np.int64]:
     """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
 
     embeddings is (N, D) with unit rows; threshold a squared distance (0 to 4) that agglomerative
-    and hdbscan need, and kmeans when k is None; k is for kmeans alone. A group has at least
-    `minimum` faces, or a face of which it is stated who it is (a row of constraints.together); all
-    other faces are in no group. With any method all statements hold; no faces give no labels, one
-    face gives -1, two faces are a group when they are within the threshold, identical vectors are
-    one group, and faces all farther apart than the threshold are in none. Raises UsageError for an
-    unknown method, a setting that is missing, and contradicting statements; ValueError for arrays
-    that do not fit.
+    and hdbscan need, and kmeans when k is None; k is for kmeans alone; agglomerative is average
+    linkage, whose groups are then joined by their centroids unless by_centroid is False. A group
+    has at least `minimum` faces, or a face of which it is stated who it is (a row of
+    constraints.together); all other faces are in no group. With any method all statements hold; no
+    faces give no labels, one face gives -1, two faces are a group when they are within the
+    threshold, identical vectors are one group, and faces all farther apart than the threshold are
+    in none. Raises UsageError for an unknown method, a setting that is missing, and contradicting
+    statements; ValueError for arrays that do not fit.
     """
     _check_settings(method, k, minimum)
     _check(embeddings, constraints)
@@ -62,23 +65,22 @@ def group(
         )
     elif threshold is None:
         raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
+    elif method == "hdbscan":
+        labels = sparse_hdbscan(
+            embeddings, threshold=threshold, constraints=constraints, minimum=minimum
+        )
     else:
-        labels = _by_threshold(embeddings, method, threshold, constraints, minimum)
+        labels = _agglomerative(embeddings, threshold, constraints, by_centroid)
     return _in_order(labels, constraints, minimum)
 
 
-def _by_threshold(
-    embeddings: NDArray[np.float32],
-    method: str,
-    threshold: float,
-    constraints: Constraints,
-    minimum: int,
+def _agglomerative(
+    embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, by_centroid: bool
 ) -> NDArray[np.int64]:
-    if method == "hdbscan":
-        return sparse_hdbscan(
-            embeddings, threshold=threshold, constraints=constraints, minimum=minimum
-        )
-    return cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
+    labels = cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
+    if not by_centroid:
+        return labels
+    return join_by_centroid(embeddings, labels, threshold=threshold, constraints=constraints)
 
 
 def _check_settings(method: str, k: int | None, minimum: int) -> None:

@@ -32,9 +32,9 @@ class Reason:
     rule: "named" and "part" are the user's words about the face, the first outranking the second;
     "grouped" is the method's work; "alone" is in no group; "unseen" by the grouping's network;
     "ungrouped": nothing was grouped yet; "ignored", or "gone" with its file: in no list. words
-    hold of the face now, oldest first. squared_distance is the average to the other faces of its
-    group, or, of a face alone, of the nearest group, near_group; method and threshold are those of
-    the newest grouping. None where there is nothing to say.
+    hold of the face now, oldest first. squared_distance is that to the centroid of the others of
+    its group, or, of a face alone, of the nearest group, near_group; method and threshold are
+    those of the newest grouping. None where there is nothing to say.
     """
 
     face: int
@@ -138,15 +138,17 @@ def _nearest_named(
 def _to_groups(
     library: Library, faces: NDArray[np.int64], vectors: NDArray[np.float32], place: int
 ) -> tuple[float | None, int | None]:
-    """The average squared distance to the others of the face's group, or to the nearest group."""
+    """The squared distance to the centroid of the face's group without it, or to the nearest."""
     number, _ = library.groupings.previous(faces)
     here = int(number[place])
     number[place] = -1
     groups, group = np.unique(number, return_inverse=True)
-    products = np.bincount(group, weights=vectors.astype(np.float64) @ vectors[place])
-    average = 2.0 - 2.0 * products / np.bincount(group)
+    sums = np.zeros((len(groups), vectors.shape[1]))
+    np.add.at(sums, group, vectors)
+    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-12)
+    distance = 2.0 - 2.0 * (sums @ vectors[place]) / lengths
     wanted = groups == here if here >= 0 else groups >= 0
     if not wanted.any():
         return None, None
-    best = int(np.where(wanted, average, np.inf).argmin())
-    return max(0.0, float(average[best])), int(groups[best])
+    best = int(np.where(wanted, distance, np.inf).argmin())
+    return max(0.0, float(distance[best])), int(groups[best])

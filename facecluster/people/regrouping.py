@@ -38,6 +38,7 @@ def regroup(
     method: str,
     threshold: float | None,
     k: int | None,
+    by_centroid: bool = True,
     seed: int = 0,
     allow_churn: bool = False,
 ) -> Regrouping:
@@ -48,7 +49,15 @@ def regroup(
     """
     faces, vectors = library.embeddings(model)
     bound = constraints(library, faces)
-    labels = group(vectors, method=method, threshold=threshold, k=k, constraints=bound, seed=seed)
+    labels = group(
+        vectors,
+        method=method,
+        threshold=threshold,
+        k=k,
+        constraints=bound,
+        by_centroid=by_centroid,
+        seed=seed,
+    )
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
     with library.transaction():
@@ -56,7 +65,7 @@ def regroup(
         library.groupings.save(
             model=model,
             method=method,
-            settings={"threshold": threshold, "k": k, "seed": seed},
+            settings={"threshold": threshold, "k": k, "by_centroid": by_centroid, "seed": seed},
             faces=faces,
             numbers=numbers,
             next_number=next_number,

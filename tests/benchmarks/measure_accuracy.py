@@ -29,7 +29,7 @@ from facecluster.embed import BUNDLED, Embedder, open_model
 from facecluster.facenet import agreement, evaluation
 from facecluster.facenet.dataset import FaceTable, read_table
 from facecluster.facenet.pairs import read_lfw_pairs
-from facecluster.grouping import Constraints, cut, group, linkage
+from facecluster.grouping import Constraints, group
 from facecluster.images import Picture, read
 
 Rows = NDArray[np.float32]
@@ -103,7 +103,10 @@ def lfw(data: Path, embedder: Embedder, cache: Path) -> Iterator[tuple[str, floa
     yield "pictures with several", float(several)
     folds = evaluation.even_folds(pairs.same)
     yield from evaluation.verification(distances, pairs.same, folds=folds)
-    yield from far_thresholds(rows, np.array([Path(name).parent.name for name in names]))
+    who = np.array([Path(name).parent.name for name in names])
+    yield from far_thresholds(rows, who)
+    everybody = np.unique(who, return_inverse=True)[1]
+    yield from grouped(rows, everybody, np.arange(len(rows)), Constraints.none(len(rows)))
 
 
 def far_thresholds(rows: Rows, who: NDArray[np.str_]) -> Iterator[tuple[str, float]]:
@@ -148,19 +151,33 @@ def library(
     yield "faces", float(len(rows))
     yield "main faces", float(len(chosen))
     answer = np.unique(truth, return_inverse=True)[1].astype(np.int64)
-    labels = group(
+    yield "threshold", threshold
+    yield from agreement.grouping(labelled(rows, threshold, constraints)[chosen], answer)
+    yield from grouped(rows, answer, np.array(chosen), constraints)
+    average = labelled(rows, threshold, constraints, by_centroid=False)[chosen]
+    for name, value in agreement.grouping(average, answer):
+        yield f"average linkage: {name}", value
+
+
+def labelled(
+    rows: Rows, threshold: float, constraints: Constraints, *, by_centroid: bool = True
+) -> NDArray[np.int64]:
+    return group(
         rows,
         method="agglomerative",
         threshold=threshold,
         k=None,
         constraints=constraints,
+        by_centroid=by_centroid,
     )
-    yield "threshold", threshold
-    yield from agreement.grouping(labels[chosen], answer)
-    highest = 1.7
-    tree = linkage(rows, threshold=highest, constraints=constraints)
-    for step in np.arange(0.1, highest, 0.1).round(2).tolist():
-        found_here = agreement.bcubed(cut(tree, step)[chosen], answer)
+
+
+def grouped(
+    rows: Rows, answer: NDArray[np.int64], chosen: NDArray[np.int64], constraints: Constraints
+) -> Iterator[tuple[str, float]]:
+    """How well the chosen rows are grouped at many thresholds."""
+    for step in (*np.arange(0.6, 0.9, 0.02).round(2).tolist(), 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5):
+        found_here = agreement.bcubed(labelled(rows, step, constraints)[chosen], answer)
         yield f"BCubed precision at {step:g}", found_here.precision
         yield f"BCubed recall at {step:g}", found_here.recall
         yield f"BCubed F at {step:g}", found_here.f
