@@ -55,20 +55,11 @@ def group(
     if len(embeddings) == 0:
         return np.empty(0, dtype=np.int64)
     if method == "kmeans":
-        labels = spherical_kmeans(
-            embeddings,
-            threshold=threshold,
-            k=k,
-            constraints=constraints,
-            minimum=minimum,
-            seed=seed,
-        )
+        labels = spherical_kmeans(embeddings, threshold, k, constraints, minimum, seed)
     elif threshold is None:
         raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
     elif method == "hdbscan":
-        labels = sparse_hdbscan(
-            embeddings, threshold=threshold, constraints=constraints, minimum=minimum
-        )
+        labels = sparse_hdbscan(embeddings, threshold, constraints, minimum)
     else:
         labels = _agglomerative(embeddings, threshold, constraints, by_centroid)
     return _in_order(labels, constraints, minimum)

@@ -27,7 +27,7 @@ NEAREST = 1e-3
 
 
 def sparse_hdbscan(
-    embeddings: NDArray[np.float32], *, threshold: float, constraints: Constraints, minimum: int
+    embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, minimum: int
 ) -> NDArray[np.int64]:
     """Labels (N,), -1 for noise, of HDBSCAN made to obey the statements.
 

@@ -23,7 +23,6 @@ CHEAP = 2_000_000
 
 def spherical_kmeans(
     embeddings: NDArray[np.float32],
-    *,
     threshold: float | None,
     k: int | None,
     constraints: Constraints,

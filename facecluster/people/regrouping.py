@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,6 @@ def regroup(
     threshold: float | None,
     k: int | None,
     by_centroid: bool = True,
-    seed: int = 0,
     allow_churn: bool = False,
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
@@ -49,15 +49,8 @@ def regroup(
     """
     faces, vectors = library.embeddings(model)
     bound = constraints(library, faces)
-    labels = group(
-        vectors,
-        method=method,
-        threshold=threshold,
-        k=k,
-        constraints=bound,
-        by_centroid=by_centroid,
-        seed=seed,
-    )
+    settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
+    labels = group(vectors, method=method, constraints=bound, **settings)
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
     with library.transaction():
@@ -65,7 +58,7 @@ def regroup(
         library.groupings.save(
             model=model,
             method=method,
-            settings={"threshold": threshold, "k": k, "by_centroid": by_centroid, "seed": seed},
+            settings=settings,
             faces=faces,
             numbers=numbers,
             next_number=next_number,

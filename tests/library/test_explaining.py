@@ -46,7 +46,7 @@ def test_the_rule_is_the_strongest_word_or_the_method(
     joined = why(library, faces[3])
     assert (joined.rule, joined.group) == ("part", 1)
     assert [(word.kind, word.command) for word in joined.words] == [("part", "merge 1 2")]
-    assert joined.squared_distance == pytest.approx((0 + 2 + 2) / 3, abs=1e-6)
+    assert joined.squared_distance == pytest.approx(2 - 2 / 5**0.5, abs=1e-6)
     name_faces(library, faces[:1], "Alice", command="name it")
     named = why(library, faces[0])
     assert (named.rule, named.person) == ("named", "Alice")
