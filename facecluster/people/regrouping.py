@@ -44,13 +44,12 @@ def regroup(
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Groups keep their numbers with most of their faces. FaceclusterError, and nothing changed, when
-    named faces would leave their person's groups, as those unseen do; unless allow_churn.
+    Groups keep their numbers with most of their faces. Without allow_churn it is an error, and
+    nothing is changed, when named faces would leave their person's groups, as those unseen do.
     """
     faces, vectors = library.embeddings(model)
-    bound = constraints(library, faces)
     settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
-    labels = group(vectors, method=method, constraints=bound, **settings)
+    labels = group(vectors, method=method, constraints=constraints(library, faces), **settings)
     previous, next_number = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, next_number)
     with library.transaction():
