@@ -25,7 +25,23 @@ from facecluster.records import FileStamp
 __all__ = ["LONGEST", "MAX_PIXELS", "SUFFIXES", "Picture", "content_hash", "find_images", "read"]
 
 SUFFIXES: frozenset[str] = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".mpo")
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+    ]
 )
 
 LONGEST = 1280
@@ -33,8 +49,8 @@ LONGEST = 1280
 # More than any camera makes (phones: 200 million), and a decoded picture of it fits in 1 GB.
 MAX_PIXELS = 300_000_000
 
-# JPEG and MPO are told apart by hand, in `_open`.
-_FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF")
+# JPEG, MPO and HEIC are told apart by hand, in `_open`.
+_FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 _ORIENTATION, _DATE, _EXIF_IFD, _DATE_TAKEN = 0x0112, 0x0132, 0x8769, 0x9003
 # EXIF orientation -> what makes the stored picture upright.
 _UPRIGHT = {
@@ -202,14 +218,19 @@ def _decode(file: IO[bytes], longest: int) -> Picture:
 
 def _open(file: IO[bytes]) -> Image.Image:
     """The file as a Pillow image whose pixels are not decoded yet."""
-    magic = file.read(2)
+    magic = file.read(12)
     file.seek(0)
     if not magic:
         raise UnreadableImage("it is empty")
-    if magic == b"\xff\xd8":
+    if magic.startswith(b"\xff\xd8"):
         # Not Image.open: it refuses 180 million pixels, which JPEG reads cheaply at an eighth, and
         # goes looking for the second picture of a stereo pair.
         return JpegImagePlugin.JpegImageFile(file)
+    if magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"):
+        # It comes upright, as its container says, with an orientation of 1.
+        from pillow_heif import HeifImageFile
+
+        return HeifImageFile(file)  # type: ignore[no-untyped-call]
     return Image.open(file, formats=_FORMATS)
 
 

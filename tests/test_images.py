@@ -14,9 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from facecluster.errors import MissingRoot, UnreadableImage
 from facecluster.images import _UPRIGHT, content_hash, find_images, read
+
+register_heif_opener()  # so that Pillow writes HEIC; the package reads it without
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
@@ -117,7 +120,7 @@ def test_content_hash_is_sha256_of_the_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
 @pytest.mark.parametrize("longest", [90, 20])
 def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, longest):
     # What undoes each way of storing a picture: the quarter turns are each other's inverse.
@@ -127,7 +130,7 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, long
         stored = stored.transpose(undo.get(orientation, _UPRIGHT[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"quality": 95} if suffix in ("jpg", "webp") else {}
+    options = {"quality": 95} if suffix in ("jpg", "webp", "avif") else {}
     stored.save(tmp_path / f"a.{suffix}", exif=exif, **options)
     picture = read(tmp_path / f"a.{suffix}", longest=longest)
     assert (picture.width, picture.height, picture.orientation) == (90, 60, orientation)
@@ -139,6 +142,21 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, long
 
 
 @NEEDS_DATA
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heic_is_turned_once(tmp_path, orientation):
+    """Its container tells the turn, and EXIF repeats it."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0132] = orientation, "2019:08:07 06:05:04"
+    photo().save(tmp_path / "a.heic", exif=exif.tobytes(), quality=90)
+    wanted = photo()
+    if orientation > 1:
+        wanted = wanted.transpose(_UPRIGHT[orientation])
+    picture = read(tmp_path / "a.heic")
+    assert (picture.width, picture.height, picture.orientation) == (*wanted.size, 1)
+    assert picture.taken_at == "2019-08-07T06:05:04"
+    assert np.abs(picture.pixels.astype(int) - np.asarray(wanted).astype(int)).mean() < 5
+
+
 @pytest.mark.parametrize("kind", ["Landscape", "Portrait"])
 def test_real_photos_in_every_orientation_look_the_same(kind):
     upright = read(DATA / "orientation" / f"{kind}_0.jpg", longest=400)
@@ -220,7 +238,7 @@ def test_of_many_frames_the_first_is_read(tmp_path, suffix):
     assert read(tmp_path / f"a.{suffix}").pixels.min() > 250
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif", "heic", "avif"])
 def test_a_file_cut_anywhere_is_unreadable_or_read_whole(tmp_path, suffix):
     photo().save(tmp_path / f"a.{suffix}")
     data = (tmp_path / f"a.{suffix}").read_bytes()
@@ -238,7 +256,7 @@ def test_a_file_cut_anywhere_is_unreadable_or_read_whole(tmp_path, suffix):
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(["jpg", "png", "gif", "bmp", "webp"]),
+    st.sampled_from(["jpg", "png", "gif", "bmp", "webp", "heic", "avif"]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
 )
 def test_damaged_bytes_raise_nothing_else(tmp_path, suffix, changes):
@@ -297,6 +315,10 @@ def test_odd_and_hostile_files():
     assert results["exif_typeerror.jpg"] == (531, 800)
     assert results["frozenpond.mpo"] == (480, 640)
     assert results["pil_sample_cmyk.jpg"] == (100, 100)
+    assert results["RGB_8__128x128.heif"] == (128, 128)
+    assert results["L_xmp.heif"] == (32, 32)
+    assert "damaged or cut short" in results["corrupted.heic"]
+    assert "empty" in results["empty.heic"]
     assert "cut short" in results["truncated_jpeg.jpg"]
     assert "cut short" in results["truncated_image.png"]
     assert "too many pixels" in results["decompression_bomb.gif"]

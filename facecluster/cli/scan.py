@@ -50,6 +50,7 @@ def scan(
 ) -> None:
     """Find the faces of all photos below the folders PATHS.
 
+    Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names.
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
     that cannot be read are listed by 'status' and make the exit code 3.
     """
