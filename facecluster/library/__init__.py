@@ -17,8 +17,9 @@ from facecluster.library.connection import Connection
 from facecluster.library.groupings import Grouping, Groupings, Leader
 from facecluster.library.overview import Front, Overview, Progress
 from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
-from facecluster.library.scanned import KnownFile, Scanned, Unembedded, unpack_vectors
+from facecluster.library.scanned import KnownFile, Scanned, Unembedded
 from facecluster.library.statements import Action, Fact, Kind, Parting, Statements, Word
+from facecluster.library.vectors import unpack_vectors
 from facecluster.records import Box, Group, Person
 
 __all__ = [

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from facecluster.library.connection import Connection, Value
 from facecluster.library.matching import SeenFace, match_faces, same_faces
+from facecluster.library.vectors import pack_vectors, unpack_vectors
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
-__all__ = ["KnownFile", "Scanned", "Unembedded", "below", "pack_vectors", "unpack_vectors"]
+__all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 
 # Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
 # what a threshold is read to, and halves both the file and the time to load it.
-_VECTOR = np.dtype("<f2")
 _LANDMARKS = np.dtype("<f4")
 
 
@@ -291,20 +291,6 @@ class Scanned:
             " where face.photo = photo.id)",
             parameters,
         )
-
-
-def pack_vectors(vectors: NDArray[np.float32]) -> list[bytes]:
-    """Each unit row as the bytes that are stored."""
-    return [row.tobytes() for row in vectors.astype(_VECTOR)]
-
-
-def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32]:
-    """Unit rows, (N, D), of stored bytes; 100,000 of 128 take about 50 ms."""
-    halves = np.frombuffer(b"".join(blobs), dtype=_VECTOR).reshape(len(blobs), dimension)
-    rows = halves.astype(np.float32)
-    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    rows /= np.where(length > 0, length, np.float32(1))
-    return rows
 
 
 def below(roots: Sequence[str]) -> tuple[str, list[str]]:

@@ -6,7 +6,10 @@ that one of them points to can be deleted, which SQLite's foreign keys enforce.
 
 from __future__ import annotations
 
+import numpy as np
 from sqlite_utils import Database, Migrations
+
+from facecluster.library.vectors import pack_vectors
 
 __all__ = ["MIGRATIONS"]
 
@@ -26,7 +29,7 @@ create index file_photo on file (photo);
 """
 
 # A face's number is never given to another face (autoincrement): the user may have written it down.
-# landmarks: ten float32, vector: one float16 a dimension, both little-endian.
+# landmarks: ten little-endian float32; vector: as vectors.py makes it.
 _DERIVED = """
 create table photo (
     id integer primary key,
@@ -185,6 +188,22 @@ create view hidden as
 def parts_of_groups(database: Database) -> None:
     """Statements of kind `part`: which faces are one person though nobody has named them."""
     _execute(database, _PARTS, _TRUTH_BESIDE_PARTS)
+
+
+@MIGRATIONS()
+def bytes_for_vectors(database: Database) -> None:
+    """Vectors of two bytes a dimension, as they were kept first, take one."""
+    wide = database.execute(
+        "select embedding.model, face, vector from embedding"
+        " join model on model.id = embedding.model where length(vector) = 2 * dimension"
+    ).fetchall()
+    if wide:
+        rows = [np.frombuffer(vector, dtype="<f2").astype(np.float32) for *_, vector in wide]
+        packed = [pack_vectors(row[None])[0] for row in rows]
+        database.conn.executemany(
+            "update embedding set vector = ? where model = ? and face = ?",
+            [(new, model, face) for new, (model, face, _) in zip(packed, wide, strict=True)],
+        )
 
 
 def _execute(database: Database, *scripts: str) -> None:

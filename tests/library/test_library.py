@@ -19,8 +19,8 @@ from sqlite_utils import Database
 from facecluster.errors import LibraryError, UsageError
 from facecluster.library import Library, connection
 from facecluster.library.matching import SeenFace, match_faces, same_faces
-from facecluster.library.scanned import pack_vectors, unpack_vectors
 from facecluster.library.schema import MIGRATIONS
+from facecluster.library.vectors import pack_vectors, unpack_vectors
 from facecluster.records import Analysis, Box, FileStamp, Group, Photo
 
 Put = Callable[..., list[int]]
@@ -166,7 +166,28 @@ def test_vectors_come_back_as_unit_rows_nearly_unchanged(
     back = unpack_vectors(pack_vectors(rows), dimension)
     assert back.dtype == np.float32 and back.shape == rows.shape
     assert np.allclose(np.linalg.norm(back, axis=1), 1, atol=1e-6)
-    assert float(np.max(np.sum((back - rows) ** 2, axis=1))) < 1e-6
+    # Half a step in each dimension, of the row's own steps.
+    bound = dimension * (np.abs(rows).max(axis=1) / 254) ** 2
+    assert (np.sum((back - rows) ** 2, axis=1) <= bound + 1e-6).all()
+    assert {len(one) for one in pack_vectors(rows)} == {dimension}
+
+
+def test_a_library_with_two_bytes_a_dimension_keeps_its_vectors(
+    library: Library, model: int, put: Put
+) -> None:
+    put("/a.jpg", 1, 2)
+    faces, vectors = library.embeddings(model)
+    path = library.path
+    library.close()
+    for face, vector in zip(faces.tolist(), vectors.astype("<f2"), strict=True):
+        _sql(path, f"update embedding set vector = x'{vector.tobytes().hex()}' where face = {face}")
+    _sql(path, "delete from _sqlite_migrations where name = 'bytes_for_vectors'")
+    with Library.open(path) as newer:
+        again, back = newer.embeddings(model)
+        assert again.tolist() == faces.tolist()
+        assert np.abs(back - vectors).max() < 0.005
+        sizes = newer._connection.rows("select distinct length(vector) from embedding")
+        assert sizes == [(vectors.shape[1],)]
 
 
 def test_no_vectors_have_the_shape_of_none() -> None:
