@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
@@ -80,6 +81,19 @@ def _photo(folder: Path, person: int, number: int) -> Analysis:
         faces=(face,),
         embeddings=(vector / np.linalg.norm(vector))[None].astype(np.float32),
     )
+
+
+@pytest.fixture
+def grouped(database: Path, run: Run) -> Path:
+    """The small library, grouped, with its photos on the disk: red, green or blue by person."""
+    from facecluster.library import Library
+
+    assert run("group", "--threshold", 0.5).exit_code == 0
+    with Library.open(database) as library:
+        for face in library.faces():
+            colour = ("red", "lime", "blue")[PEOPLE.index(Path(face.path).name[:3])]
+            Image.new("RGB", (640, 480), colour).save(face.path)
+    return database
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet"},
-    {"detect", "embed", "quality", "missing"},
+    {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
     {"people", "exchange"},
-    {"review"},
+    {"review", "sheet"},
     {"cli"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -10,7 +10,19 @@ import os
 
 import click
 
-from facecluster.cli import correct, exchange, find, groups, models, people, review, scan, search
+from facecluster.cli import (
+    correct,
+    exchange,
+    find,
+    groups,
+    models,
+    people,
+    review,
+    scan,
+    search,
+    sheet,
+    show,
+)
 from facecluster.cli.options import database_option
 from facecluster.errors import FaceclusterError
 
@@ -56,6 +68,6 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-for module in (scan, groups, people, correct, review, find, search, exchange, models):
+for module in (scan, groups, show, people, correct, review, sheet, find, search, exchange, models):
     for command in module.COMMANDS:
         main.add_command(command)

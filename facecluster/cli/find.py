@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +12,14 @@ import click
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import json_option, note, print_json
 from facecluster.cli.people import check_person
+from facecluster.cli.sheet import write_photo_sheet
 
 if TYPE_CHECKING:
-    from facecluster.library import Library
+    from facecluster.library import Library, ListedPhoto
 
 __all__ = ["COMMANDS"]
+
+OPENED = 10
 
 
 def _date(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -40,12 +44,20 @@ def _date(_context: click.Context, _option: click.Parameter, value: str | None) 
 @click.option("--min-faces", type=click.IntRange(min=0), default=0, metavar="N", help="At least.")
 @click.option("--alone", is_flag=True, help="Nobody else is on it; without a NAME: one face.")
 @click.option("-0", "null", is_flag=True, help="End each path with a zero byte, for xargs -0.")
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page with the photos.",
+)
+@click.option("--open", "then_open", is_flag=True, help="Open the page, or the first ten photos.")
 @json_option
 @examples(
     'find "Alice" --and "Bob" --not "Carol"',
     'find "Alice" --from 2019 --to 2020-06',
     'find "Alice" --alone -0 | xargs -0 cp -t alice',
     "find --min-faces 5 --json",
+    'find "Alice" --and "Bob" --sheet both.html --open',
 )
 @with_library
 def find(
@@ -58,6 +70,8 @@ def find(
     min_faces: int,
     alone: bool,
     null: bool,
+    sheet: Path | None,
+    then_open: bool,
     as_json: bool,
 ) -> None:
     """Print the paths of the photos that NAME is on.
@@ -72,8 +86,18 @@ def find(
         check_person(library, one)
     if not (people or without or first or last or min_faces or alone):
         raise click.UsageError('Say whom or what to find: facecluster find "Alice".')
-    wanted = Wanted(people, without, first, last, min_faces, alone)
-    found = library.find(wanted)
+    found = library.find(Wanted(people, without, first, last, min_faces, alone))
+    if sheet:
+        title = f"Photos of {' and '.join(people)}" if people else "Photos"
+        write_photo_sheet(sheet, title, found, then_open=then_open)
+        return
+    _print(found, null, as_json)
+    if then_open:
+        for one in found[:OPENED]:
+            click.launch(one.path)
+
+
+def _print(found: list[ListedPhoto], null: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             [

@@ -20,6 +20,7 @@ from facecluster.people.saying import (
     undo,
 )
 from facecluster.people.suggesting import Suggestion, suggest
+from facecluster.people.typical import likeness
 
 __all__ = [
     "Identity",
@@ -37,6 +38,7 @@ __all__ = [
     "identify",
     "ignore",
     "ignore_group",
+    "likeness",
     "merge",
     "move_to_group",
     "move_to_person",

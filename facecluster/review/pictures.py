@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 from facecluster.errors import UsageError
 from facecluster.images import read
 from facecluster.library import Library
+from facecluster.portraits import as_jpeg, cut
 
 __all__ = ["Pictures"]
 
@@ -30,7 +30,7 @@ class Pictures:
         """The photo, upright, about 1280 pixels long; UsageError, UnreadableImage."""
         with Library.open(self._path) as library:
             path = library.photo(number).path
-        return _jpeg(Image.fromarray(read(Path(path), longest=_LONGEST).pixels))
+        return as_jpeg(Image.fromarray(read(Path(path), longest=_LONGEST).pixels))
 
     def _face(self, number: int) -> bytes:
         """The face and a little around it, 160 pixels square; UsageError, UnreadableImage."""
@@ -39,17 +39,5 @@ class Pictures:
             found = {face.face: face for face in library.faces(photo=photo.photo)}
         if number not in found:
             raise UsageError(f"Face {number} is left out.")
-        box = found[number].box
         picture = read(Path(photo.path), longest=_LONGEST)
-        half = 0.65 * max(box.width, box.height) / picture.scale
-        x = (box.x0 + box.x1) / 2 / picture.scale
-        y = (box.y0 + box.y1) / 2 / picture.scale
-        image = Image.fromarray(picture.pixels)
-        corners = (round(x - half), round(y - half), round(x + half), round(y + half))
-        return _jpeg(image.crop(corners).resize((_FACE, _FACE), Image.Resampling.LANCZOS))
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=85)
-    return file.getvalue()
+        return as_jpeg(cut(picture, found[number].box, _FACE))

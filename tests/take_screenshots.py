@@ -1,7 +1,7 @@
-"""Make the pictures of the review page in examples/screenshots, of the sample people.
+"""Make the pictures in examples/screenshots, of the sample people: page, sheet and terminal.
 
     facecluster scan examples/photos --group --db samples.sqlite
-    python tests/review/take_screenshots.py samples.sqlite
+    python tests/take_screenshots.py samples.sqlite
 
 Needs playwright and the system's chromium. The library is copied, not changed.
 """
@@ -9,10 +9,14 @@ Needs playwright and the system's chromium. The library is copied, not changed.
 from __future__ import annotations
 
 import csv
+import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +30,7 @@ from facecluster.review import Review
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 FOLDER = EXAMPLES / "screenshots"
 DESK, PHONE = (1180, 760), (390, 780)
 
@@ -90,9 +94,61 @@ def opened(
     return page
 
 
+def shoot_sheet(browser: Browser, library: Path) -> None:
+    file = library.with_name("sheet.html")
+    run(library, "sheet", "-o", str(file), "--faces", "9")
+    for name, size, colours, scale in (
+        ("sheet", DESK, "light", 1.0),
+        ("sheet-dark", DESK, "dark", 1.0),
+        ("sheet-phone", PHONE, "light", 1.5),
+    ):
+        page = browser.new_page(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if colours == "dark" else "light",
+            device_scale_factor=scale,
+        )
+        page.goto(file.as_uri())
+        page.screenshot(path=FOLDER / f"{name}.jpg", type="jpeg", quality=88)
+
+
+def shoot_terminal(browser: Browser, library: Path, number: int) -> None:
+    """What `show` prints, in the colours and the raster of a terminal."""
+    text = run(library, "show", str(number), "--limit", "8", "--graphics", "blocks")
+    lines = [f"<b>$ facecluster show {number} --limit 8</b>"]
+    lines += [re.sub(r"\x1b\[(.*?)m", painted, escape(line)) for line in text.splitlines()]
+    page = browser.new_page(viewport={"width": 900, "height": 570})
+    page.set_content(
+        "<body style='margin:14px;background:#1c1d20;color:#ddd'>"
+        f"<pre style='font:15px/18px DejaVu Sans Mono,monospace'>{chr(10).join(lines)}</pre>"
+    )
+    page.screenshot(path=FOLDER / "show.jpg", type="jpeg", quality=88)
+
+
+def painted(code: re.Match[str]) -> str:
+    """One of the colour codes that `show` prints, as HTML."""
+    if code[1] == "0":
+        return "</i>"
+    front, back = code[1].removeprefix("38;2;").split(";48;2;")
+    style = f"color:rgb({front.replace(';', ',')});background:rgb({back.replace(';', ',')})"
+    return f"</i><i style='font-style:normal;{style}'>"
+
+
+def run(library: Path, *words: str) -> str:
+    environment = {"COLORTERM": "truecolor", "COLUMNS": "94", "TERM": "xterm"}
+    return subprocess.run(
+        [sys.executable, "-m", "facecluster", *words, "--db", str(library)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def main(source: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(shutil.copy(source, folder))
+        # Strictly, so that somebody comes in two parts and there is something to suggest.
+        run(path, "group", "--threshold", "0.4", "--linkage", "average")
         with Library.open(path) as library:
             number = prepare(library)
         review = Review(path, threshold=1.0)
@@ -103,6 +159,8 @@ def main(source: Path) -> None:
                 chromium = shutil.which("chromium")
                 browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 shoot(browser, review.url, number)
+                shoot_sheet(browser, path)
+                shoot_terminal(browser, path, number)
                 browser.close()
         finally:
             review.stop()

@@ -1,0 +1,130 @@
+"""The contact sheet: one HTML file to look at, to send round, to print."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import Progress, hint, note
+from facecluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from facecluster.library import Library, ListedPhoto
+    from facecluster.sheet import Contents
+
+__all__ = ["COMMANDS", "write_photo_sheet"]
+
+_FACE, _PHOTO = 144, 400
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("faces.html"),
+    show_default=True,
+    metavar="FILE",
+    help="Where to write it.",
+)
+@click.option("--groups", type=click.IntRange(min=0), default=200, metavar="N", show_default=True)
+@click.option("--faces", type=click.IntRange(min=1), default=12, metavar="N", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite FILE whatever it is.")
+@click.option("--open", "then_open", is_flag=True, help="Show it in the browser.")
+@examples("sheet --open", "sheet -o ~/faces.html --groups 50 --faces 24")
+@with_library
+def sheet(
+    library: Library, output: Path, groups: int, faces: int, force: bool, then_open: bool
+) -> None:
+    """Write a page with the faces of all people and groups.
+
+    The page is one file that needs nothing else: no network, no script. It shows N faces of each
+    person and of the N largest groups without a name, the most typical and the most doubtful ones,
+    and how to name each group. It holds pictures of faces: only you may read the file.
+    """
+    from facecluster.portraits import as_jpeg, portraits
+    from facecluster.sheet import contents
+
+    _check_target(output, force)
+    whole = contents(library, groups=groups, faces=faces)
+    tiles = [
+        tile
+        for part in (*whole.people, *whole.groups)
+        for tile in (*part.typical, *part.doubtful)
+        if tile.box is not None
+    ]
+    wanted = {tile.number: (tile.path, tile.box) for tile in tiles if tile.box}
+    pictures: dict[int, bytes | None] = {}
+    with Progress("faces") as bar:
+        for face, image in portraits(wanted, _FACE):
+            pictures[face] = as_jpeg(image) if image else None
+            bar.show(len(pictures), len(wanted))
+    _write(output, "The faces in your photos", whole, pictures, then_open)
+    if whole.groups:
+        hint(f"'facecluster name {whole.groups[0].group} \"Alice\"'")
+
+
+def write_photo_sheet(
+    output: Path, title: str, photos: list[ListedPhoto], *, then_open: bool
+) -> None:
+    """Write a page of these photos."""
+    from facecluster.portraits import as_jpeg, thumbnails
+    from facecluster.sheet import found_photos
+
+    _check_target(output, force=False)
+    pictures: dict[int, bytes | None] = {}
+    with Progress("photos") as bar:
+        for number, image in thumbnails({one.photo: one.path for one in photos}, _PHOTO):
+            pictures[number] = as_jpeg(image) if image else None
+            bar.show(len(pictures), len(photos))
+    _write(output, title, found_photos(photos), pictures, then_open)
+
+
+def _check_target(output: Path, force: bool) -> None:
+    """Refuse, before any work, to overwrite what is not a sheet."""
+    from facecluster.sheet import is_sheet
+
+    if force or not output.exists():
+        return
+    try:
+        with output.open(encoding="utf-8", errors="replace") as file:
+            ours = is_sheet(file.read(2000))
+    except OSError as error:
+        raise UsageError(f"{output} may not be read: choose another file.") from error
+    if not ours:
+        raise UsageError(f"{output} is not a sheet: choose another file or move it away.")
+
+
+def _write(
+    output: Path,
+    title: str,
+    whole: Contents,
+    pictures: Mapping[int, bytes | None],
+    then_open: bool,
+) -> None:
+    from facecluster.sheet import page
+
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(page(title, whole, pictures))
+        os.replace(part, output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
+    click.echo(output)
+    missing = sum(picture is None for picture in pictures.values())
+    if missing:
+        note(f"{missing} pictures are missing: their photos are gone or cannot be read.")
+    if then_open:
+        click.launch(output.absolute().as_uri())
+
+
+COMMANDS = (sheet,)
