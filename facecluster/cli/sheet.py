@@ -33,8 +33,22 @@ _FACE, _PHOTO = 144, 400
     metavar="FILE",
     help="Where to write it.",
 )
-@click.option("--groups", type=click.IntRange(min=0), default=200, metavar="N", show_default=True)
-@click.option("--faces", type=click.IntRange(min=1), default=12, metavar="N", show_default=True)
+@click.option(
+    "--groups",
+    type=click.IntRange(min=0),
+    default=200,
+    metavar="N",
+    show_default=True,
+    help="Of the groups without a name, so many, the largest.",
+)
+@click.option(
+    "--faces",
+    type=click.IntRange(min=1),
+    default=12,
+    metavar="N",
+    show_default=True,
+    help="Of each person and group, so many.",
+)
 @click.option("--force", is_flag=True, help="Overwrite FILE whatever it is.")
 @click.option("--open", "then_open", is_flag=True, help="Show it in the browser.")
 @examples("sheet --open", "sheet -o ~/faces.html --groups 50 --faces 24")
@@ -44,9 +58,8 @@ def sheet(
 ) -> None:
     """Write a page with the faces of all people and groups.
 
-    The page is one file that needs nothing else: no network, no script. It shows N faces of each
-    person and of the N largest groups without a name, the most typical and the most doubtful ones,
-    and how to name each group. It holds pictures of faces: only you may read the file.
+    The page is one file that needs nothing else: no network, no script. It shows
+    of each person and group the most typical and the most doubtful faces, and how to name it. It holds pictures of faces: only you may read the file.
     """
     from facecluster.portraits import as_jpeg, portraits
     from facecluster.sheet import contents
