@@ -58,8 +58,9 @@ def sheet(
 ) -> None:
     """Write a page with the faces of all people and groups.
 
-    The page is one file that needs nothing else: no network, no script. It shows
-    of each person and group the most typical and the most doubtful faces, and how to name it. It holds pictures of faces: only you may read the file.
+    The page is one file that needs nothing else: no network, no script. It shows of each person and
+    group the most typical and the most doubtful faces, and how to name it. It holds pictures of
+    faces: only you may read the file.
     """
     from facecluster.portraits import as_jpeg, portraits
     from facecluster.sheet import contents
