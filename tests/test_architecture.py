@@ -12,10 +12,10 @@ import facecluster
 PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
-    {"images", "align", "library", "grouping", "engines", "download", "facenet"},
+    {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
-    {"people", "exchange"},
+    {"people", "exchange", "evaluate"},
     {"review", "sheet"},
     {"cli"},
 ]

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from facecluster.cli import main
 from facecluster.cli.output import Progress, print_json, print_rows, printable
-from facecluster.cli.search import main_face
-from facecluster.records import Box, Face, Quality
+from facecluster.evaluate import main_face
+from facecluster.records import Box
 
 Run = Callable[..., Result]
 
@@ -101,10 +101,8 @@ def test_no_color_is_respected(
 
 
 def test_the_main_face_is_large_and_near_the_middle() -> None:
-    def face(x: float, y: float, side: float) -> Face:
-        points = ((x, y),) * 5
-        box = Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
-        return Face(box, points, 1.0, Quality(size=side / 3, sharpness=1.0, yaw=0.0))
+    def face(x: float, y: float, side: float) -> Box:
+        return Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
 
     middle, corner, speck = face(320, 240, 100), face(40, 40, 120), face(320, 240, 20)
     assert main_face((corner, middle, speck), 640, 480) == 1

@@ -12,6 +12,7 @@ import click
 
 from facecluster.cli import (
     correct,
+    evaluate,
     exchange,
     find,
     groups,
@@ -68,6 +69,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-for module in (scan, groups, show, people, correct, review, sheet, find, search, exchange, models):
+JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange)
+for module in (*JOBS, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facecluster.library import Library
-    from facecluster.records import Face
     from facecluster.scan import Analyzer, Found
 
 __all__ = ["COMMANDS"]
@@ -58,24 +57,17 @@ def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json
 
 
 def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
+    from facecluster.evaluate import main_face
+
     found, (width, height) = _look_at(analyzer, path)
     if not found.faces:
         raise UnreadableImage(f"No face was found on {path}: try another photo of this person.")
     if len(found.faces) > 1:
         note(f"{path} shows {len(found.faces)} faces; the main one is compared.")
-    row: NDArray[np.float32] = found.embeddings[main_face(found.faces, width, height)]
+    row: NDArray[np.float32] = found.embeddings[
+        main_face([face.box for face in found.faces], width, height)
+    ]
     return row
-
-
-def main_face(faces: tuple[Face, ...], width: int, height: int) -> int:
-    """The place in `faces` of the one a photo of this size is of: large, and near the middle."""
-
-    def weight(face: Face) -> float:
-        across = (face.box.x0 + face.box.x1 - width) / 2
-        down = (face.box.y0 + face.box.y1 - height) / 2
-        return face.box.width * face.box.height - 2 * (across**2 + down**2)
-
-    return max(range(len(faces)), key=lambda place: weight(faces[place]))
 
 
 @click.command()

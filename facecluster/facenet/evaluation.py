@@ -19,6 +19,7 @@ __all__ = [
     "FALSE_ACCEPT_RATES",
     "FarThreshold",
     "FoldedAccuracy",
+    "FoldedValidation",
     "Roc",
     "area_under_curve",
     "best_threshold",
@@ -27,6 +28,7 @@ __all__ = [
     "false_accept_bound",
     "false_accept_rate",
     "folded_accuracy",
+    "folded_validation",
     "roc",
     "squared_distances",
     "threshold_at_far",
@@ -218,6 +220,43 @@ def folded_accuracy(
     error = float(np.std(accuracies, ddof=1) / math.sqrt(len(numbers)))
     return FoldedAccuracy(
         float(np.mean(accuracies)), error, np.array(accuracies), np.array(thresholds)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedValidation:
+    """VAL at a wished FAR as the paper gives it: means over the folds and VAL's standard error.
+
+    far is the rate that the folds really had, at the thresholds that the others set.
+    """
+
+    wished: float
+    val: float
+    standard_error: float
+    far: float
+    threshold: float
+
+
+def folded_validation(
+    distances: Floats, same: NDArray[np.bool_], folds: NDArray[np.int64], far: float
+) -> FoldedValidation:
+    """VAL and FAR on each fold at the threshold that has this FAR on all others (section 5.6).
+
+    distances, same, folds are (N,); every fold needs pairs of both kinds.
+    """
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise UsageError("VAL over folds needs pairs in at least two folds.")
+    values, rates, thresholds = [], [], []
+    for number in numbers:
+        here = folds == number
+        threshold = threshold_at_far(distances[~here & ~same], far).threshold
+        values.append(validation_rate(distances[here & same], threshold))
+        rates.append(false_accept_rate(distances[here & ~same], threshold))
+        thresholds.append(threshold)
+    error = float(np.std(values, ddof=1) / math.sqrt(len(numbers)))
+    return FoldedValidation(
+        far, float(np.mean(values)), error, float(np.mean(rates)), float(np.mean(thresholds))
     )
 
 

@@ -1,8 +1,10 @@
-"""Readers of verification lists in the formats of Labeled Faces in the Wild."""
+"""Readers of verification lists: in the formats of Labeled Faces in the Wild, and as CSV."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +12,24 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 
-__all__ = ["Pairs", "read_lfw_pairs"]
+__all__ = ["Pairs", "read_csv_pairs", "read_lfw_pairs", "read_pairs"]
+
+_SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """N pairs of pictures; left and right are paths below LFW's folder of pictures.
+    """N pairs of pictures; left and right are paths below the folder of pictures.
 
     same (N,) says whether both show one person; folds (N,) are 0, 1, ..., or all 0 in a list that
-    has none.
+    has none. more are the other columns of a CSV file by name, N values each.
     """
 
     left: tuple[str, ...]
     right: tuple[str, ...]
     same: NDArray[np.bool_]
     folds: NDArray[np.int64]
+    more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.left)
@@ -58,6 +63,45 @@ def read_lfw_pairs(path: Path) -> Pairs:
     return Pairs(
         tuple(left), tuple(right), same, np.arange(len(rows), dtype=np.int64) // (2 * each)
     )
+
+
+def read_csv_pairs(path: Path) -> Pairs:
+    """The pairs of a CSV file with the columns a, b and same (1 or 0), perhaps fold, and others.
+
+    Raises UsageError, with the number of the line, for anything else.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file, strict=True)
+            rows, columns = list(lines), list(lines.fieldnames or ())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"{path} is not a CSV file: {error}.") from error
+    missing = [name for name in ("a", "b", "same") if name not in columns]
+    if missing:
+        raise UsageError(f"{path} has no column {missing[0]}: it needs a, b and same.")
+    same, folds = [], []
+    for number, row in enumerate(rows, start=2):
+        word = (row["same"] or "").strip().lower()
+        fold = (row.get("fold") or "0").strip()
+        if word not in _SAME or not fold.isdecimal() or not row["a"] or not row["b"]:
+            raise UsageError(f"{path} has no pair in its line {number}: a, b, same (1 or 0).")
+        same.append(_SAME[word])
+        folds.append(int(fold))
+    others = [name for name in columns if name not in ("a", "b", "same", "fold")]
+    return Pairs(
+        tuple(row["a"] for row in rows),
+        tuple(row["b"] for row in rows),
+        np.array(same, dtype=np.bool_),
+        np.array(folds, dtype=np.int64),
+        {name: tuple(row[name] or "" for row in rows) for name in others},
+    )
+
+
+def read_pairs(path: Path) -> Pairs:
+    """The pairs of a file in either format: CSV by the suffix .csv, else as LFW has them."""
+    return read_csv_pairs(path) if path.suffix.lower() == ".csv" else read_lfw_pairs(path)
 
 
 def _picture(name: str, number: str) -> str:

@@ -1,0 +1,204 @@
+"""How good a network is, on pictures of known people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.network import open_analyzer
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import Progress, json_option, note, print_json, print_rows
+from facecluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facecluster.evaluate import Verification
+    from facecluster.facenet.pairs import Pairs
+    from facecluster.library import Library
+
+    Vectors = dict[str, NDArray[np.float32] | None]
+
+__all__ = ["COMMANDS"]
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure how well a network tells people apart, or how good the groups are."""
+
+
+@evaluate.command()
+@click.argument("pairs", type=FILE)
+@click.option(
+    "--images",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that the list's paths are in.",
+)
+@click.option("--model", metavar="NAME|PATH", help="The network [default: the bundled one].")
+@click.option("--by", metavar="COLUMN", help="The same for each value of this column.")
+@click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw the ROC curve.")
+@json_option
+@examples(
+    "evaluate pairs pairs.txt --images lfw",
+    "evaluate pairs pairs.csv --images photos --by age --plot roc.svg",
+)
+def pairs(
+    pairs: Path, images: Path, model: str | None, by: str | None, plot: Path | None, as_json: bool
+) -> None:
+    """Verify pairs of pictures by the protocol of Labeled Faces in the Wild.
+
+    PAIRS is a list as LFW has them (pairs.txt, pairsDevTest.txt), or a CSV file with the columns a,
+    b, same (1 or 0) and perhaps fold and others. Of each picture the main face counts; where none
+    is found its pairs are refused. Accuracy and VAL are means over the folds, with thresholds from
+    the others; lists without folds are divided in ten.
+    """
+    from facecluster.facenet.pairs import read_pairs
+
+    if plot and plot.suffix.lower() != ".svg":
+        raise click.UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
+    listed = read_pairs(pairs)
+    if by is not None and by not in listed.more:
+        raise UsageError(f"{pairs} has no column {by}.")
+    vectors = _vectors(listed, images, model)
+    results = dict(_results(listed, vectors, by))
+    if plot:
+        _plot(plot, pairs.name, results)
+    if as_json:
+        every = {name: _figures(one) for name, one in results.items()}
+        print_json(every if by else every["all"])
+        return
+    for name, one in results.items():
+        _tell(name, one)
+
+
+def _vectors(listed: Pairs, images: Path, model: str | None) -> Vectors:
+    """The main face of every picture of the list, by its name there."""
+    from facecluster.evaluate import embed_main_faces
+
+    names = sorted({*listed.left, *listed.right})
+    missing = next((name for name in names if not (images / name).is_file()), None)
+    if missing is not None:
+        raise UsageError(f"{images / missing} is not there: is {images} the list's folder?")
+    analyzer = open_analyzer(model)
+    vectors: Vectors = {}
+    with Progress("pictures") as bar:
+        found = embed_main_faces(analyzer, [images / name for name in names])
+        for name, one in zip(names, found, strict=True):
+            vectors[name] = one.vector
+            bar.show(len(vectors), len(names))
+    return vectors
+
+
+def _results(listed: Pairs, vectors: Vectors, by: str | None) -> Iterator[tuple[str, Verification]]:
+    import numpy as np
+
+    from facecluster.evaluate import verification
+
+    yield "all", verification(listed, vectors)
+    values = np.array(listed.more[by]) if by else np.empty(0)
+    for value in np.unique(values).tolist():
+        try:
+            yield f"{by} {value}", verification(listed, vectors, np.flatnonzero(values == value))
+        except UsageError as error:
+            note(f"{by} {value}: {error}")
+
+
+def _figures(one: Verification) -> dict[str, object]:
+    return {
+        "pairs": one.pairs,
+        "same": one.same,
+        "pictures_without_face": one.without_face,
+        "accuracy": one.accuracy.mean,
+        "accuracy_standard_error": one.accuracy.standard_error,
+        "accuracy_threshold": float(one.accuracy.thresholds.mean()),
+        "area_under_curve": one.area_under_curve,
+        "equal_error_rate": one.equal_error_rate,
+        "rates": [
+            {
+                "far_wished": rate.wished,
+                "val": rate.val,
+                "val_standard_error": rate.standard_error,
+                "far": rate.far,
+                "threshold": rate.threshold,
+            }
+            for rate in one.rates
+        ],
+    }
+
+
+def _tell(name: str, one: Verification) -> None:
+    title = "" if name == "all" else f"{name}: "
+    click.secho(
+        f"{title}{one.pairs} pairs, {one.same} of one person, "
+        f"{one.without_face} pictures without a face",
+        bold=True,
+    )
+    accuracy = one.accuracy
+    click.echo(
+        f"Accuracy {accuracy.mean:.4f} +- {accuracy.standard_error:.4f} at a squared distance of "
+        f"{accuracy.thresholds.mean():.3f}; AUC {one.area_under_curve:.4f}, "
+        f"EER {one.equal_error_rate:.4f}"
+    )
+    rows = [
+        {
+            "FAR wished": f"{rate.wished:g}",
+            "VAL": f"{rate.val:.4f}",
+            "+-": f"{rate.standard_error:.4f}",
+            "FAR": f"{rate.far:.5f}",
+            "threshold": f"{rate.threshold:.3f}",
+        }
+        for rate in one.rates
+    ]
+    print_rows(rows, "table", columns=["FAR wished", "VAL", "+-", "FAR", "threshold"])
+    strangers = one.pairs - one.same
+    if any(rate.wished * strangers < 1 for rate in one.rates):
+        note(f"{strangers} pairs of two people cannot show a FAR under {1 / strangers:.1e}.")
+
+
+def _plot(path: Path, title: str, results: dict[str, Verification]) -> None:
+    from facecluster.curves import roc_svg
+
+    curves = {name: (one.curve.far, one.curve.val) for name, one in results.items()}
+    least = 10.0 ** -len(str(max(one.pairs - one.same for one in results.values())))
+    try:
+        path.write_text(roc_svg(title, curves, least=least), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    note(f"The curve is in {path}.")
+
+
+@evaluate.command()
+@click.option("--truth", type=FILE, required=True, metavar="CSV", help="Who is who.")
+@json_option
+@examples("evaluate grouping --truth identities.csv")
+@with_library
+def grouping(library: Library, truth: Path, as_json: bool) -> None:
+    """Compare the groups with what is known of the faces.
+
+    The CSV file has the columns person and path (or file), the photo's main face, or face, a
+    number. BCubed precision: of those in a face's group, how many are the same person; recall: of
+    those of its person, how many are in its group. A face in no group is alone.
+    """
+    from facecluster.evaluate import grouping as compare
+
+    found = compare(library, truth)
+    if as_json:
+        print_json({name.replace(" ", "_"): value for name, value in found.items()})
+        return
+    rows = [
+        {"figure": name, "value": f"{value:.4f}" if value % 1 else f"{value:.0f}"}
+        for name, value in found.items()
+    ]
+    print_rows(rows, "table", columns=["figure", "value"])
+
+
+COMMANDS = (evaluate,)
