@@ -25,7 +25,8 @@ from facecluster.facenet.losses import (
     relational_loss,
     triplet_loss,
 )
-from facecluster.facenet.mining import semi_hard
+from facecluster.facenet.mining import MINERS
+from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
 __all__ = ["Step", "Training", "TrainingConfig", "embed_table", "picture_size", "train"]
@@ -37,11 +38,12 @@ class TrainingConfig:
 
     batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
     are drawn by identity for the triplets when triplet_weight > 0. The weights say what each loss
-    counts; the contrastive one tells each face from the targets of the whole table. image_size 0
-    is the architecture's own; a smaller one trains faster at first. The learning rate warms up,
-    stays, and falls to zero over the last `cooldown` steps.
-    # Differs from the paper: AdamW instead of SGD with AdaGrad, and a regression on a teacher's
-    # embeddings first.
+    counts; the contrastive one tells each face from the targets of the whole table. miner is one
+    of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
+    image_size 0 is the architecture's own; a smaller one trains faster at first. The learning rate
+    warms up, stays, and falls to zero over the last `cooldown` steps.
+    # Differs from the paper by default: AdamW instead of SGD and AdaGrad ("sgd", "adagrad"), and a
+    # regression on a teacher's embeddings first.
     """
 
     architecture: str = "nn4"
@@ -56,7 +58,11 @@ class TrainingConfig:
     relational_weight: float = 0.0
     contrastive_weight: float = 0.0
     triplet_weight: float = 0.0
+    miner: str = "semi_hard"
+    offline_every: int = 100
+    offline_faces: int = 4096
     mixing: float = 0.0
+    optimiser: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 200
@@ -91,9 +97,9 @@ class Training:
         self.average = build(config.architecture, config.dimension).to(device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            _decayed(self.network, config.weight_decay), lr=config.learning_rate, fused=True
-        )
+        self.optimiser = _optimiser(self.network, config)
+        # Triplets (T, 3) of the table that were mined offline, and stay until the next time.
+        self.mined = np.empty((0, 3), dtype=np.int64)
 
     def save(self, path: Path) -> None:
         """Write all that a resume needs, whole or not at all."""
@@ -105,6 +111,7 @@ class Training:
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "mined": torch.from_numpy(self.mined),
             },
             partial,
         )
@@ -118,14 +125,17 @@ class Training:
         """
         try:
             state = torch.load(os.fspath(path), map_location=self.device, weights_only=True)
-            for part in ("architecture", "dimension"):
-                there, here = state["config"][part], getattr(self.config, part)
+            for part in ("architecture", "dimension", "optimiser"):
+                there = state["config"].get(part, "adamw")  # as it was before there was a choice
+                here = getattr(self.config, part)
                 if there != here:
                     raise TrainingError(f"{path} trains {part} {there}, not {here}.")
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step = int(state["step"])
+            if "mined" in state:
+                self.mined = state["mined"].numpy()
         except (OSError, UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path} is not a training checkpoint: {error}") from error
 
@@ -142,7 +152,9 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
         started = time.perf_counter()
         step = training.step
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        rows = _rows(config, table, step)
+        if config.triplet_weight and config.miner == "offline" and step % config.offline_every == 0:
+            training.mined = _mine(training, table)
+        rows = _rows(training, table, step)
         pictures, targets = _prepared(training, table, rows, generator)
         rate = _learning_rate(config, step)
         for group in training.optimiser.param_groups:
@@ -195,7 +207,10 @@ def _update(
     if config.triplet_weight:
         drawn = embeddings[config.batch :]
         people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
-        triplets = semi_hard(drawn, people, config.margin)
+        if config.miner == "offline":
+            triplets = torch.arange(len(drawn), device=drawn.device).reshape(-1, 3)
+        else:
+            triplets = MINERS[config.miner](drawn, people, config.margin)
         triplet, count = triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
     loss = (
         config.distill_weight * regression
@@ -239,10 +254,28 @@ def embed_table(
     return np.concatenate(pieces)
 
 
-def _rows(config: TrainingConfig, table: FaceTable, step: int) -> NDArray[np.int64]:
-    rows = uniform_batch(len(table), config.batch, seed=config.seed, step=step)
+def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
+    """The hardest triplets of a part of the table, by the averaged network."""
+    config = training.config
+    rows = sampled_rows(
+        table.identities, config.offline_faces, seed=config.seed, step=training.step
+    )
+    embeddings = embed_table(training.average, table.take(rows), size=picture_size(config))
+    return mine_rows(embeddings, table.identities, rows, config.margin)
+
+
+def _rows(training: Training, table: FaceTable, step: int) -> NDArray[np.int64]:
+    """Those drawn evenly, then those for the triplets."""
+    config = training.config
+    rows = np.empty(0, dtype=np.int64)
+    if config.batch:
+        rows = uniform_batch(len(table), config.batch, seed=config.seed, step=step)
     if not config.triplet_weight:
         return rows
+    if config.miner == "offline":
+        count = config.P * config.K // 3
+        triplets = draw_triplets(training.mined, count, seed=config.seed, step=step)
+        return np.concatenate([rows, triplets.ravel()])
     drawn = identity_batch(
         table.identities, table.kin, P=config.P, K=config.K, seed=config.seed, step=step
     )
@@ -261,6 +294,17 @@ def _learning_rate(config: TrainingConfig, step: int) -> float:
     rising = min(1.0, (step + 1) / max(1, config.warmup))
     falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
     return config.learning_rate * min(rising, falling)
+
+
+def _optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    parts = _decayed(network, config.weight_decay)
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parts, lr=config.learning_rate, fused=True)
+    if config.optimiser == "adagrad":
+        return torch.optim.Adagrad(parts, lr=config.learning_rate)
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(parts, lr=config.learning_rate, momentum=0.9)
+    raise TrainingError(f"There is no optimiser {config.optimiser}: adamw, adagrad or sgd.")
 
 
 def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:

@@ -51,15 +51,28 @@ def weights(training: Training) -> dict[str, torch.Tensor]:
     }
 
 
-def test_four_steps_are_two_and_a_resume_and_two(table: FaceTable, tmp_path: Path) -> None:
-    straight = Training(CONFIG, device="cpu")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"miner": "offline", "offline_every": 3, "P": 4, "K": 3},
+        {"optimiser": "adagrad", "miner": "hardest"},
+        {"optimiser": "sgd", "miner": "all", "batch": 0},
+    ],
+    ids=["default", "offline", "adagrad", "sgd"],
+)
+def test_four_steps_are_two_and_a_resume_and_two(
+    table: FaceTable, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    config = dataclasses.replace(CONFIG, **changes)
+    straight = Training(config, device="cpu")
     steps = list(train(straight, table))
-    first = Training(CONFIG, device="cpu")
+    first = Training(config, device="cpu")
     for step in train(first, table):
         if step.number == 2:
             break
     first.save(tmp_path / "state.pt")
-    second = Training(dataclasses.replace(CONFIG, seed=CONFIG.seed), device="cpu")
+    second = Training(config, device="cpu")
     second.resume(tmp_path / "state.pt")
     resumed = list(train(second, table))
     assert [step.number for step in resumed] == [3, 4]
