@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
@@ -57,9 +56,7 @@ def main() -> None:
     table = without_doubtful(table, limit=1.3)
     rows, held = hold_out(table, 0.03, seed=0)
     rows = at_most(table, rows, FACES_A_PERSON[options.stage], seed=0)
-    training = Training(
-        STAGES[options.stage], device="cuda" if torch.cuda.is_available() else "cpu"
-    )
+    training = Training(STAGES[options.stage])
     state = options.work / "state.pt"
     if state.is_file():
         training.resume(state)

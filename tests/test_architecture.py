@@ -16,6 +16,7 @@ LAYERS = [
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
     {"people", "exchange", "evaluate"},
+    {"training_set"},
     {"review", "sheet"},
     {"cli"},
 ]

@@ -23,6 +23,7 @@ from facecluster.cli import (
     search,
     sheet,
     show,
+    train,
 )
 from facecluster.cli.options import database_option
 from facecluster.errors import FaceclusterError
@@ -70,6 +71,6 @@ def main(context: click.Context) -> None:
 
 
 JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange)
-for module in (*JOBS, evaluate, models):
+for module in (*JOBS, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

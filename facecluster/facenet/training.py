@@ -85,9 +85,13 @@ class Step:
 
 
 class Training:
-    """A network with its averaged copy, its optimiser and the number of steps done."""
+    """A network with its averaged copy, its optimiser and the number of steps done.
 
-    def __init__(self, config: TrainingConfig, *, device: str) -> None:
+    device is the GPU where there is one, unless it is said.
+    """
+
+    def __init__(self, config: TrainingConfig, *, device: str | None = None) -> None:
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
@@ -144,6 +148,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     """Run to config.steps, yielding after each step; stop or save between any two of them."""
     config = training.config
     _check(config, table)
+    _check_size(training)
     training.network.train()
     bank = None
     if config.contrastive_weight and table.targets is not None:
@@ -315,6 +320,19 @@ def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
         {"params": weights, "weight_decay": decay},
         {"params": others, "weight_decay": 0.0},
     ]
+
+
+@torch.no_grad()
+def _check_size(training: Training) -> None:
+    """Networks that end in a fully connected layer take faces of one size only."""
+    height, width = picture_size(training.config)
+    try:
+        training.average.eval()(torch.zeros(1, 3, height, width, device=training.device))
+    except RuntimeError as error:
+        name = training.config.architecture
+        raise TrainingError(
+            f"{name} takes no faces of {width} x {height} pixels: leave out their size."
+        ) from error
 
 
 def _check(config: TrainingConfig, table: FaceTable) -> None:

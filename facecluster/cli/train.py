@@ -1,0 +1,247 @@
+"""Train a network on one's own pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from facecluster.cli.network import open_analyzer
+from facecluster.cli.options import examples
+from facecluster.cli.output import Progress, hint, note
+from facecluster.errors import UsageError
+
+if TYPE_CHECKING:
+    from facecluster.facenet.dataset import FaceTable
+    from facecluster.facenet.lessons import Lesson
+    from facecluster.facenet.training import Training, TrainingConfig
+
+__all__ = ["COMMANDS"]
+
+F = TypeVar("F", bound=Callable[..., object])
+FILE = click.Path(dir_okay=False, path_type=Path)
+ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
+MINERS = ("semi_hard", "all", "hardest", "offline")
+FOREVER = 1e9
+TOLD = 3  # left-out pictures that are told one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line's choices, by the names of its options."""
+
+    aligned: bool
+    start: Path | None
+    distill: Path | None
+    architecture: str
+    dimension: int
+    size: int
+    steps: int
+    minutes: float | None
+    batch: int
+    people: int
+    faces: int
+    margin: float
+    miner: str
+    optimiser: str
+    learning_rate: float
+    hold_out: float
+    every: int
+    patience: int
+    seed: int
+    plot: Path | None
+
+
+def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F], F]:
+    return click.option(*names, type=kind, default=default, show_default=True, help=help)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=FILE, required=True, metavar="MODEL", help="The model to write."
+)
+@click.option("--aligned", is_flag=True, help="The pictures are aligned 112 x 112 faces already.")
+@click.option("--start", type=FILE, metavar="MODEL", help="Begin with this model's weights.")
+@click.option(
+    "--distill", type=FILE, metavar="CSV", help="Regress on these embeddings: path, numbers."
+)
+@_option(
+    "--architecture", kind=click.Choice(ARCHITECTURES), default="nn4", help="One of the paper's."
+)
+@_option("--dimension", kind=click.IntRange(2, 4096), default=128, help="Of the embedding.")
+@_option("--size", kind=click.IntRange(0, 512), default=0, help="A face's pixels; 0: its own.")
+@_option("--steps", kind=click.IntRange(min=1), default=3000, help="In all, over all sittings.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Stop then; run again to go on.")
+@_option("--batch", kind=click.IntRange(min=0), default=64, help="Faces for the regression.")
+@_option("-P", "--people", kind=click.IntRange(min=2), default=16, help="People in a batch.")
+@_option("-K", "--faces", kind=click.IntRange(min=2), default=4, help="Faces of each of them.")
+@_option("--margin", kind=click.FloatRange(0, 4), default=0.2, help="Of the triplet loss.")
+@_option("--miner", kind=click.Choice(MINERS), default="semi_hard", help="Which triplets.")
+@_option(
+    "--optimiser", kind=click.Choice(("adamw", "adagrad", "sgd")), default="adamw", help="How."
+)
+@_option("--learning-rate", kind=click.FloatRange(min=0, min_open=True), default=1e-3, help="Most.")
+@_option(
+    "--hold-out",
+    kind=click.FloatRange(0, 0.9),
+    default=0.1,
+    help="The people to judge by.",
+)
+@_option("--every", kind=click.IntRange(min=1), default=100, help="Steps between two verdicts.")
+@_option("--patience", kind=click.IntRange(min=0), default=0, help="End after worse verdicts.")
+@_option("--seed", kind=int, default=0, help="Another one, another training.")
+@click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw VAL and EER over the steps.")
+@examples(
+    "train people -o mine.safetensors --minutes 60",
+    "train people -o mine.safetensors --start nn4.safetensors --learning-rate 1e-4",
+    "train crops -o small.safetensors --aligned --architecture nns2 --miner offline",
+)
+def train(folder: Path, output: Path, **options: Any) -> None:
+    """Train a FaceNet on the pictures below DIR, a folder for each person.
+
+    The main face of each picture is found and aligned; triplets of the paper teach the network,
+    after or beside the embeddings of a teacher (--distill). Some people are held out: the network
+    with the best VAL at FAR 1e-2 on them is the one that is written, with thresholds measured on
+    them. State and log (train.jsonl) are in MODEL.training; the same command goes on from there.
+    Use the model with 'facecluster scan --model MODEL'.
+    """
+    chosen = Options(**options)
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output} is no .safetensors file: models are kept as these.")
+    if chosen.plot and chosen.plot.suffix.lower() != ".svg":
+        raise UsageError(f"{chosen.plot} is no .svg: curves are drawn as SVG.")
+    from facecluster.facenet.lessons import Lesson
+
+    lesson = Lesson(output.with_name(f"{output.name}.training"))
+    lesson.folder.mkdir(parents=True, exist_ok=True)
+    table, held = _tables(folder, lesson, chosen)
+    _run(table, held, lesson, output, chosen)
+
+
+def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, FaceTable]:
+    """The faces to train on and those held out."""
+    from facecluster.facenet.dataset import hold_out
+    from facecluster.training_set import read_folder, read_targets
+
+    analyzer = None if chosen.aligned else open_analyzer(None)
+    with Progress("pictures") as bar:
+        found = read_folder(
+            folder, cache=lesson.folder / "faces.npz", analyzer=analyzer, progress=bar.show
+        )
+    for sentence in found.skipped[:TOLD]:
+        note(sentence)
+    if len(found.skipped) > TOLD:
+        note(f"And {len(found.skipped) - TOLD} more like that.")
+    table = found.table
+    if chosen.distill:
+        table = replace(table, targets=read_targets(chosen.distill, found.paths))
+    rows, held = hold_out(table, chosen.hold_out, seed=chosen.seed)
+    people = len(set(table.identities[held].tolist()))
+    if people < 2 or len(held) <= people:
+        raise UsageError(
+            f"{people} people are held out, too few to judge by: raise --hold-out, or add people."
+        )
+    note(f"{len(rows)} faces to train on; {len(held)} of {people} others to judge by.")
+    return table.take(rows), table.take(held)
+
+
+def _config(chosen: Options, taught: bool) -> TrainingConfig:
+    from facecluster.facenet.training import TrainingConfig
+
+    return TrainingConfig(
+        architecture=chosen.architecture,
+        dimension=chosen.dimension,
+        image_size=chosen.size,
+        steps=chosen.steps,
+        batch=chosen.batch if taught else 0,
+        P=chosen.people,
+        K=chosen.faces,
+        margin=chosen.margin,
+        triplet_weight=1.0,
+        miner=chosen.miner,
+        optimiser=chosen.optimiser,
+        learning_rate=chosen.learning_rate,
+        warmup=min(200, chosen.steps // 10),
+        cooldown=chosen.steps // 3,
+        seed=chosen.seed,
+    )
+
+
+def _run(table: FaceTable, held: FaceTable, lesson: Lesson, output: Path, chosen: Options) -> None:
+    from facecluster.facenet.lessons import Verdict, begin, learn
+    from facecluster.facenet.training import Training
+
+    config = _config(chosen, taught=table.targets is not None)
+    training = Training(config)
+    if begin(training, lesson, start=chosen.start):
+        note(f"Going on after step {training.step} of {config.steps}.")
+    seconds = FOREVER if chosen.minutes is None else 60 * chosen.minutes
+    began = time.monotonic()
+    try:
+        with Progress("steps") as bar:
+            for one in learn(
+                training,
+                table,
+                held,
+                lesson,
+                seconds=seconds,
+                every=chosen.every,
+                patience=chosen.patience,
+            ):
+                bar.show(one.number, config.steps)
+                if isinstance(one, Verdict):
+                    click.echo(
+                        f"step {one.number}: VAL {one.val:.3f} at FAR 1e-2, "
+                        f"EER {one.equal_error_rate:.3f} on people held out"
+                    )
+    except KeyboardInterrupt:
+        note("Stopped: run the same again to go on from the last verdict.")
+        click.get_current_context().exit(130)
+    _tell(training, held, lesson, output, chosen, time.monotonic() - began)
+
+
+def _tell(
+    training: Training,
+    held: FaceTable,
+    lesson: Lesson,
+    output: Path,
+    chosen: Options,
+    seconds: float,
+) -> None:
+    """Write the model and the curve, and say what they are."""
+    from facecluster.facenet.lessons import publish
+
+    done = training.step
+    header = publish(training, held, lesson, output)
+    verdicts = lesson.verdicts()
+    best = max(verdicts, key=lambda one: one.merit)
+    click.echo(
+        f"{output}: of step {best.number}, VAL {best.val:.3f} at FAR 1e-2; thresholds "
+        + ", ".join(f"{use} {value:.2f}" for use, value in header.thresholds.items())
+    )
+    note(f"{seconds:.0f} s; step {done} of {training.config.steps}.")
+    if chosen.plot:
+        from facecluster.curves import steps_svg
+
+        steps = [float(one.number) for one in verdicts]
+        curves = {
+            "VAL at FAR 1e-2": (steps, [one.val for one in verdicts]),
+            "EER": (steps, [one.equal_error_rate for one in verdicts]),
+        }
+        try:
+            chosen.plot.write_text(steps_svg(output.name, curves), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{chosen.plot} cannot be written: {error.strerror}.") from error
+    hint(
+        f"'facecluster scan PATH --model {output}'"
+        if done >= training.config.steps
+        else "the same command goes on from here"
+    )
+
+
+COMMANDS = (train,)

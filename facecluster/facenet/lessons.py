@@ -1,0 +1,198 @@
+"""A whole training: sittings that go on where the last one stopped, judged on people held out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecluster.errors import TrainingError
+from facecluster.facenet import evaluation
+from facecluster.facenet.augment import MEAN, STD
+from facecluster.facenet.checkpoint import load, save
+from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.header import Header
+from facecluster.facenet.training import (
+    Step,
+    Training,
+    embed_table,
+    picture_size,
+    train,
+)
+
+__all__ = ["Lesson", "Verdict", "begin", "judge", "learn", "publish"]
+
+# Enough pairs to judge by; more would take longer than the steps between.
+_PAIRS = 200_000
+_FAR = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the averaged network does on people never trained on: VAL at FAR 1e-2, and EER."""
+
+    number: int
+    val: float
+    equal_error_rate: float
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """More is better: VAL, then, as young networks have none, EER."""
+        return self.val, -self.equal_error_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Where a training is kept: its state, the best network so far, and its log, train.jsonl."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        """All that goes on."""
+        return self.folder / "state.pt"
+
+    @property
+    def best(self) -> Path:
+        """The averaged weights that did best on the people held out, and their verdict."""
+        return self.folder / "best.pt"
+
+    @property
+    def log(self) -> Path:
+        """A line of JSON for each verdict and every tenth step."""
+        return self.folder / "train.jsonl"
+
+    def verdicts(self) -> list[Verdict]:
+        """All verdicts until now."""
+        if not self.log.is_file():
+            return []
+        lines = map(json.loads, self.log.read_text(encoding="utf-8").splitlines())
+        return [Verdict(**line) for line in lines if "val" in line]
+
+
+def begin(training: Training, lesson: Lesson, *, start: Path | None) -> bool:
+    """Go on from the lesson's state if there is one (True), else from the weights in `start`."""
+    lesson.folder.mkdir(parents=True, exist_ok=True)
+    if lesson.state.is_file():
+        training.resume(lesson.state)
+        return True
+    if start is not None:
+        network, header = load(start)
+        for part in ("architecture", "dimension"):
+            there, here = getattr(header, part), getattr(training.config, part)
+            if there != here:
+                raise TrainingError(f"{start} has {part} {there}, the training {here}.")
+        training.network.load_state_dict(network.state_dict())
+        training.average.load_state_dict(network.state_dict())
+    return False
+
+
+def learn(
+    training: Training,
+    table: FaceTable,
+    held: FaceTable,
+    lesson: Lesson,
+    *,
+    seconds: float,
+    every: int,
+    patience: int,
+) -> Iterator[Step | Verdict]:
+    """Train until the steps, the seconds or the patience are over, saving at every verdict.
+
+    A verdict comes every so many steps and at the end; with patience p the training ends when the
+    last p of them are all below the best. Stopped between two, all after the last verdict is lost.
+    """
+    end = time.monotonic() + seconds
+    best = max((one.merit for one in lesson.verdicts()), default=(-1.0, 0.0))
+    worse = 0
+    for step in train(training, table):
+        yield step
+        over = step.number == training.config.steps or time.monotonic() > end
+        if step.number % 10 == 0:
+            _note(lesson, dataclasses.asdict(step))
+        if not (over or step.number % every == 0):
+            continue
+        verdict = judge(training, held, step.number)
+        worse = 0 if verdict.merit > best else worse + 1
+        if worse == 0 or not lesson.best.is_file():
+            best = verdict.merit
+            _write(training, lesson.best)
+        training.save(lesson.state)
+        _note(lesson, dataclasses.asdict(verdict))
+        yield verdict
+        if over or (patience and worse >= patience):
+            return
+
+
+def judge(training: Training, held: FaceTable, number: int) -> Verdict:
+    """The verdict on the averaged network."""
+    same, different = _distances(training, held)
+    threshold = evaluation.threshold_at_far(different, _FAR).threshold
+    rate = evaluation.equal_error_rate(same, different)[0]
+    return Verdict(number, evaluation.validation_rate(same, threshold), rate)
+
+
+def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -> Header:
+    """Write the best network as a model file, its thresholds measured on the people held out.
+
+    verify: the best accuracy; identify and group: FAR 1e-3 and 1e-4, as far as there are pairs.
+    """
+    training.average.load_state_dict(torch.load(lesson.best, weights_only=True))
+    same, different = _distances(training, held)
+    distances = np.concatenate([same, different])
+    kinds = np.arange(len(distances)) < len(same)
+    thresholds = {
+        "verify": evaluation.best_threshold(distances, kinds)[0],
+        "identify": evaluation.threshold_at_far(different, 1e-3).threshold,
+        "group": evaluation.threshold_at_far(different, 1e-4).threshold,
+    }
+    height, width = picture_size(training.config)
+    header = Header(
+        name=output.stem,
+        architecture=training.config.architecture,
+        dimension=training.config.dimension,
+        height=height,
+        width=width,
+        batch_norm=True,
+        mean=MEAN,
+        std=STD,
+        thresholds={use: max(0.0, threshold) for use, threshold in thresholds.items()},
+        created=date.today().isoformat(),
+    )
+    return save(training.average, output, header)
+
+
+def _distances(
+    training: Training, held: FaceTable
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared distances of all same and of at most so many different pairs of the held people."""
+    vectors = embed_table(training.average, held, size=picture_size(training.config))
+    first, second = np.triu_indices(len(held), 1)
+    same = held.identities[first] == held.identities[second]
+    different = np.flatnonzero(~same)
+    if len(different) > _PAIRS:
+        different = np.random.default_rng(0).choice(different, _PAIRS, replace=False)
+    mine = np.flatnonzero(same)
+    return (
+        evaluation.squared_distances(vectors[first[mine]], vectors[second[mine]]),
+        evaluation.squared_distances(vectors[first[different]], vectors[second[different]]),
+    )
+
+
+def _write(training: Training, path: Path) -> None:
+    partial = path.with_suffix(".part")
+    torch.save(training.average.state_dict(), partial)
+    partial.replace(path)
+
+
+def _note(lesson: Lesson, figures: dict[str, object]) -> None:
+    with lesson.log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(figures) + "\n")

@@ -1,0 +1,209 @@
+"""Training from a folder of pictures to a model that scans, at the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facecluster.errors import TrainingError
+from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.lessons import Lesson, Verdict, begin, learn
+from facecluster.facenet.training import Training, TrainingConfig
+from facecluster.training_set import MARGIN, SIDE, read_folder, read_targets
+
+from .conftest import SAMPLES, Run
+
+QUICK = ("--aligned", "--size", 48, "-P", 2, "-K", 2, "--hold-out", 0.4)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Six people with three aligned faces each; the same noise, a little varied."""
+    chance = np.random.default_rng(0)
+    for person in "abcdef":
+        (tmp_path / "people" / person).mkdir(parents=True)
+        look = chance.integers(0, 256, (14, 14, 3))
+        for number in range(3):
+            pixels = np.clip(look + chance.integers(-20, 20, look.shape), 0, 255).astype(np.uint8)
+            image = Image.fromarray(pixels).resize((112, 112))
+            image.save(tmp_path / "people" / person / f"{number}.png")
+    return tmp_path / "people"
+
+
+def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: Path) -> None:
+    model, plot = tmp_path / "mine.safetensors", tmp_path / "val.svg"
+    words = ("train", people, "-o", model, *QUICK, "--every", 2)
+    done = run(*words, "--steps", 4, "--plot", plot)
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["step 2", "step 4"]
+    assert "thresholds verify" in lines[2]
+    assert "12 faces to train on; 6 of 2 others to judge by." in done.stderr
+    assert f"Next: 'facecluster scan PATH --model {model}'" in done.stderr
+    assert plot.read_text().startswith("<svg")
+    log = (tmp_path / "mine.safetensors.training" / "train.jsonl").read_text().splitlines()
+    assert [json.loads(line)["number"] for line in log if "val" in line] == [2, 4]
+    more = run(*words, "--steps", 6)
+    assert "Going on after step 4 of 6." in more.stderr
+    assert more.stdout.splitlines()[0].startswith("step 6:")
+    shutil.copy(SAMPLES / "2017-03-14-room.jpg", tmp_path / "one.jpg")
+    scan = run("scan", tmp_path / "one.jpg", "--model", model)
+    assert scan.exit_code == 0, scan.stderr
+    assert "mine" in run("models", "info", model).stdout
+
+
+def test_photos_are_detected_and_aligned(run: Run, tmp_path: Path) -> None:
+    """Photos of the sample people, and what is no face or no picture is told."""
+    from facecluster.cli.network import open_analyzer
+
+    rows = [line.split(",") for line in (SAMPLES.parent / "photos.csv").read_text().splitlines()]
+    files = [row[0] for row in rows]
+    alone = [(row[5], row[0]) for row in rows[1:] if files.count(row[0]) == 1]
+    for person, file in alone:
+        (tmp_path / "p" / person).mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLES / file, tmp_path / "p" / person)
+    (tmp_path / "p" / alone[0][0] / "broken.jpg").write_bytes(b"no picture")
+    Image.new("RGB", (300, 300), "grey").save(tmp_path / "p" / alone[0][0] / "wall.png")
+    analyzer, cache = open_analyzer(None), tmp_path / "faces.npz"
+    told: list[tuple[int, int]] = []
+    found = read_folder(
+        tmp_path / "p",
+        cache=cache,
+        analyzer=analyzer,
+        progress=lambda *counts: told.append(counts),
+    )
+    assert len(found.table) == len(alone)
+    assert found.table.pixels.shape == (len(alone), SIDE, SIDE, 3)
+    assert sum("broken.jpg is not a picture" in one for one in found.skipped) == 1
+    assert sum("No face was found" in one and "wall.png" in one for one in found.skipped) == 1
+    assert told[-1] == (len(alone) + 2,) * 2
+    told.clear()
+    again = read_folder(
+        tmp_path / "p",
+        cache=cache,
+        analyzer=analyzer,
+        progress=lambda *counts: told.append(counts),
+    )
+    assert told == []  # from the cache
+    assert (again.table.pixels == found.table.pixels).all()
+    assert again.paths == found.paths
+
+
+def test_aligned_faces_get_a_margin_and_a_changed_folder_is_read_anew(
+    people: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "faces.npz"
+    found = read_folder(people, cache=cache, analyzer=None)
+    inner = found.table.pixels[0, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    with Image.open(people / found.paths[0]) as image:
+        assert (inner == np.asarray(image)).all()
+    assert found.table.identities.tolist() == np.repeat(np.arange(6), 3).tolist()
+    shutil.copy(people / "a" / "0.png", people / "a" / "9.png")
+    assert len(read_folder(people, cache=cache, analyzer=None).table) == 19
+    cache.write_bytes(b"damaged")
+    assert len(read_folder(people, cache=cache, analyzer=None).table) == 19
+
+
+def test_somebody_with_one_picture_is_told(people: Path, tmp_path: Path) -> None:
+    (people / "a" / "1.png").unlink()
+    (people / "a" / "2.png").unlink()
+    found = read_folder(people, cache=tmp_path / "f.npz", analyzer=None)
+    assert found.skipped == ("a has one picture: it makes no pair.",)
+
+
+def test_a_teacher_is_read_from_a_table(people: Path, run: Run, tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.png"))
+    table = tmp_path / "t.csv"
+    vectors = {name: chance.normal(size=16) for name in names}
+    table.write_text(
+        "".join(f"{name},{','.join(map(str, vectors[name]))}\n" for name in reversed(names))
+    )
+    found = read_targets(table, names)
+    wanted = np.array([vectors[name] / np.linalg.norm(vectors[name]) for name in names])
+    assert np.allclose(found, wanted, atol=1e-6)
+    words = ("--dimension", 16, "--batch", 6, "--steps", 2, "--distill", table)
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK, *words)
+    assert done.exit_code == 0, done.stderr
+    table.write_text("elsewhere.png,1,2\n")
+    with pytest.raises(TrainingError, match=r"has no embedding of a/0\.png"):
+        read_targets(table, names)
+    table.write_text("".join(f"{name},1,two\n" for name in names))
+    with pytest.raises(TrainingError, match="no table of embeddings"):
+        read_targets(table, names)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--steps", 2, "--size", 48, "--architecture", "nns2"), "takes no faces of 48 x 48"),
+        (("--hold-out", 0.01), "too few to judge by"),
+        (("-P", 30), "needs as many with two faces"),
+        (("--plot", "a.png"), "is no .svg"),
+        (("--start", "not-there.safetensors"), "cannot be read"),
+    ],
+)
+def test_bad_choices_are_one_sentence(
+    people: Path, run: Run, tmp_path: Path, words: tuple[object, ...], sentence: str
+) -> None:
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK, *words)
+    assert done.exit_code in (1, 2)
+    assert sentence in done.stderr
+    assert done.stderr.count("Error:") == 1
+
+
+def test_bad_folders_are_one_sentence(people: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, sentence in [
+        (tmp_path / "none", "is no folder"),
+        (tmp_path / "empty", "has no pictures in folders"),
+        (people / "a", "has no pictures in folders"),
+    ]:
+        done = run("train", folder, "-o", tmp_path / "m.safetensors", *QUICK)
+        assert done.exit_code == 1
+        assert sentence in done.stderr
+    shutil.rmtree(people / "b")
+    for person in "cdef":
+        (people / person / "0.png").unlink()
+        (people / person / "1.png").unlink()
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert "has not two people with two faces each" in done.stderr
+    assert run("train", people, "-o", tmp_path / "m.bin").exit_code == 2
+
+
+def made_table(seed: int) -> FaceTable:
+    chance = np.random.default_rng(seed)
+    who = np.repeat(np.arange(4), 3).astype(np.int64)
+    looks = chance.integers(0, 256, (4, 64, 64, 3))
+    pixels = np.clip(looks[who] + chance.integers(-9, 9, (12, 64, 64, 3)), 0, 255)
+    return FaceTable(pixels.astype(np.uint8), who, who, None, 8)
+
+
+def test_patience_ends_it_and_the_best_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facecluster.facenet import lessons
+
+    figures = iter([0.2, 0.5, 0.4, 0.3, 0.9])
+    monkeypatch.setattr(
+        lessons, "judge", lambda training, held, number: Verdict(number, next(figures), 0.1)
+    )
+    config = TrainingConfig(
+        image_size=48, steps=50, batch=0, P=2, K=2, triplet_weight=1.0, half_precision=False
+    )
+    lesson = Lesson(tmp_path / "l")
+    training = Training(config, device="cpu")
+    assert begin(training, lesson, start=None) is False
+    said = learn(training, made_table(0), made_table(1), lesson, seconds=1e9, every=1, patience=2)
+    verdicts = [one for one in said if isinstance(one, Verdict)]
+    assert [one.val for one in verdicts] == [0.2, 0.5, 0.4, 0.3]
+    assert lesson.verdicts() == verdicts
+    best = Training(config, device="cpu")
+    assert begin(best, lesson, start=None) is True
+    assert best.step == 4
+    assert lesson.best.stat().st_mtime_ns < lesson.state.stat().st_mtime_ns
