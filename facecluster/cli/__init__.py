@@ -16,6 +16,7 @@ from facecluster.cli import (
     exchange,
     find,
     groups,
+    keep,
     models,
     people,
     review,
@@ -70,7 +71,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange)
+JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange, keep)
 for module in (*JOBS, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

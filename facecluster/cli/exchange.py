@@ -182,6 +182,43 @@ def export_folders(
         hint("nobody has a name there yet: 'facecluster groups'")
 
 
+@export.command("db")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--embeddings", is_flag=True, help="Also the faces' numbers, which identify people.")
+@click.option("--force", is_flag=True, help="Write over FILE when it is there already.")
+@json_option
+@examples(
+    "export db faces.db",
+    "export db faces.db --embeddings --force",
+)
+@with_library
+def export_db(library: Library, file: Path, embeddings: bool, force: bool, as_json: bool) -> None:
+    """Write people, photos and faces as a plain SQLite database, for SQL and Datasette.
+
+    As the lists show them now; nothing of what you took back. It has these views:
+
+    \b
+      people  person, faces, photos
+      faces   face, photo, path, x0, y0, x1, y1, score, group_number, person,
+              taken_at
+      photos  photo, path, taken_at, width, height, faces, people
+
+    A box is in pixels of the upright full-size photo. The tables below them (person, photo, file,
+    face, embedding) are described in the database itself.
+    """
+    from facecluster.library.publishing import publish
+
+    rows = publish(library, file.absolute(), embeddings=embeddings, force=force)
+    if as_json:
+        print_json({"path": str(file.absolute()), **rows})
+        return
+    click.echo(
+        f"{file}: {rows['person']} people, {rows['photo']} photos, {rows['face']} faces, "
+        f"{rows['embedding']} embeddings."
+    )
+    hint(f"'sqlite3 {file} \"select * from people\"', or 'datasette {file}'")
+
+
 @import_.command("xmp")
 @PATHS
 @click.option("--dry-run", is_flag=True, help="State nothing; only tell what would be.")

@@ -1,0 +1,132 @@
+"""Backups: consistent while others write, checked, private, and put back without loss."""
+
+import sqlite3
+import stat
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from facecluster.errors import LibraryError
+from facecluster.library import Library
+from facecluster.library.copying import back_up, restore
+from facecluster.people import name_faces
+
+
+def everything(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_a_backup_has_every_row_in_one_private_file(database: Path, tmp_path: Path) -> None:
+    with Library.open(database) as library:  # its last words are still in the write-ahead log
+        name_faces(library, [1, 2], "Ann", command="name")
+        done = back_up(database, tmp_path / "copy")
+        assert (done.faces, done.people, done.actions) == (13, 1, 1)
+    assert everything(tmp_path / "copy") == everything(database)
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "library.sqlite"]
+    assert done.bytes == (tmp_path / "copy").stat().st_size
+
+
+def test_a_backup_is_of_one_moment_while_another_writes(database: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        with Library.open(database) as mine:
+            while not stop.is_set():
+                name_faces(mine, list(range(1, 14)), "Ann", command="name")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(5):
+            back_up(database, tmp_path / f"{number}")
+    finally:
+        stop.set()
+        writer.join()
+    for number in range(5):
+        with closing(sqlite3.connect(tmp_path / f"{number}")) as copy:
+            (halves,) = copy.execute(
+                "select count(*) from action where"
+                " (select count(*) from statement where action = action.id) <> 13"
+            ).fetchone()
+        assert halves == 0
+
+
+def test_nothing_is_overwritten_unasked_and_never_the_library(
+    database: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "mine.txt"
+    target.write_text("precious")
+    with pytest.raises(LibraryError, match="--force"):
+        back_up(database, target)
+    assert target.read_text() == "precious"
+    back_up(database, target, force=True)
+    assert everything(target) == everything(database)
+    with pytest.raises(LibraryError, match="library itself"):
+        back_up(database, database, force=True)
+    for nowhere in (tmp_path / "no" / "file", tmp_path):
+        with pytest.raises(LibraryError):
+            back_up(database, nowhere)
+
+
+def test_a_damaged_library_gives_no_backup(database: Path, tmp_path: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[4096 * 2 : 4096 * 6] = b"\xff" * (4096 * 4)
+    database.write_bytes(content)
+    with pytest.raises(LibraryError):
+        back_up(database, tmp_path / "copy")
+    assert not [path for path in tmp_path.iterdir() if "copy" in path.name]
+
+
+def test_restoring_keeps_the_present_library_aside(database: Path, tmp_path: Path) -> None:
+    back_up(database, tmp_path / "copy")
+    with Library.open(database) as library:
+        name_faces(library, [1], "Ann", command="name")
+    newer = everything(database)
+    done, aside = restore(tmp_path / "copy", database)
+    assert aside is not None
+    assert (done.faces, done.people) == (13, 0)
+    assert everything(aside) == newer
+    with Library.open(database) as library:
+        assert library.people() == []
+    restore(aside, database)  # and back again
+    assert everything(database) == newer
+
+
+def test_restoring_waits_for_nobody_who_has_the_library_open(
+    database: Path, tmp_path: Path
+) -> None:
+    back_up(database, tmp_path / "copy")
+    with Library.open(database) as library:
+        with pytest.raises(LibraryError, match="in use"):
+            restore(tmp_path / "copy", database)
+        assert name_faces(library, [1], "Ann", command="name").faces == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "library.sqlite"]
+
+
+def test_what_is_no_backup_changes_nothing(database: Path, tmp_path: Path) -> None:
+    before = everything(database)
+    (tmp_path / "text").write_text("no database at all, just words" * 100)
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
+        other.execute("create table face (id)")
+    for name in ("text", "other", "absent", "library.sqlite"):
+        with pytest.raises(LibraryError):
+            restore(tmp_path / name, database)
+    assert everything(database) == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_damaged_or_lost_library_is_restored(database: Path, tmp_path: Path) -> None:
+    back_up(database, tmp_path / "copy")
+    database.write_bytes(b"torn" * 5000)
+    _, aside = restore(tmp_path / "copy", database)
+    assert aside is not None
+    assert aside.read_bytes() == b"torn" * 5000
+    database.unlink()
+    _, aside = restore(tmp_path / "copy", database)
+    assert aside is None
+    with Library.open(database) as library:
+        assert len(library.faces()) == 13

@@ -1,0 +1,43 @@
+"""`backup` and `export db` on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+def test_backup_and_restore_say_what_they_did(run: Run, database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    result = run("backup", copy)
+    assert result.exit_code == 0, result.stderr
+    assert "holds 13 faces, 0 names, 0 statements in its log" in result.stdout
+    run("name", "--face", "1", "Ann")
+    refused = run("backup", copy)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "--force" in refused.stderr
+    restored = json.loads(run("backup", copy, "--restore", "--json").stdout)
+    assert (restored["people"], restored["path"]) == (0, str(database))
+    back = run("backup", restored["kept_aside"], "--restore")
+    assert "1 names" in back.stdout
+    assert "The library before is kept" in back.stderr
+    assert json.loads(run("people", "--json").stdout)[0]["person"] == "Ann"
+
+
+@pytest.mark.parametrize("words", [["copy"], ["copy", "--restore"]], ids=str)
+def test_without_a_library_or_a_backup_nothing_is_made(
+    run: Run, tmp_path: Path, words: list[str]
+) -> None:
+    result = run("backup", tmp_path / words[0], *words[1:])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert list(tmp_path.glob("*")) == []
+
+
+def test_export_db_counts_its_rows(run: Run, database: Path, tmp_path: Path) -> None:
+    result = run("export", "db", tmp_path / "plain.db")
+    assert "0 people, 13 photos, 13 faces, 0 embeddings." in result.stdout
+    again = run("export", "db", tmp_path / "plain.db", "--embeddings", "--force", "--json")
+    assert json.loads(again.stdout)["embedding"] == 13
