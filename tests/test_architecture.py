@@ -12,7 +12,8 @@ import facecluster
 PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
-    {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"},
+    {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
+    | {"glimpse"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
     {"people", "exchange", "evaluate"},
@@ -25,7 +26,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "torch": {"detect", "embed", "facenet"},
     "torchvision": {"detect", "facenet"},
     "facenet_pytorch": {"detect", "embed", "facenet"},
-    "sqlite3": {"library"},
+    "sqlite3": {"library", "glimpse"},
     "sqlite_utils": {"library"},
     "click": {"cli"},
     "starlette": {"review"},

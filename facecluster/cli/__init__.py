@@ -11,6 +11,7 @@ import os
 import click
 
 from facecluster.cli import (
+    completing,
     correct,
     evaluate,
     exchange,
@@ -72,6 +73,6 @@ def main(context: click.Context) -> None:
 
 
 JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange, keep)
-for module in (*JOBS, train, evaluate, models):
+for module in (*JOBS, completing, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

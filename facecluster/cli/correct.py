@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
@@ -31,7 +32,7 @@ __all__ = ["COMMANDS"]
 
 
 @click.command()
-@click.argument("which", metavar="NUMBER|PERSON")
+@click.argument("which", metavar="NUMBER|PERSON", shell_complete=complete_number_or_person)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 4),
@@ -83,7 +84,14 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
 
 
 @click.command()
-@click.argument("numbers", nargs=-1, required=True, type=int, metavar="NUMBER NUMBER...")
+@click.argument(
+    "numbers",
+    nargs=-1,
+    required=True,
+    type=int,
+    metavar="NUMBER NUMBER...",
+    shell_complete=complete_group,
+)
 @json_option
 @examples("merge 3 8", "merge 3 8 21")
 @with_library
@@ -109,9 +117,21 @@ def merge(library: Library, numbers: tuple[int, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--yes", type=int, metavar="NUMBER", help="It is: state PERSON of this group.")
-@click.option("--no", type=int, metavar="NUMBER", help="It is not: keep this group from PERSON.")
-@click.argument("person", required=False)
+@click.option(
+    "--yes",
+    type=int,
+    metavar="NUMBER",
+    shell_complete=complete_group,
+    help="It is: state PERSON of this group.",
+)
+@click.option(
+    "--no",
+    type=int,
+    metavar="NUMBER",
+    shell_complete=complete_group,
+    help="It is not: keep this group from PERSON.",
+)
+@click.argument("person", required=False, shell_complete=complete_person)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 4),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.completing import complete_person
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import json_option, note, print_json
 from facecluster.cli.people import check_person
@@ -36,9 +37,23 @@ def _date(_context: click.Context, _option: click.Parameter, value: str | None) 
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.option("--and", "others", multiple=True, metavar="NAME", help="This one is on it too.")
-@click.option("--not", "without", multiple=True, metavar="NAME", help="This one is not on it.")
+@click.argument("name", required=False, shell_complete=complete_person)
+@click.option(
+    "--and",
+    "others",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_person,
+    help="This one is on it too.",
+)
+@click.option(
+    "--not",
+    "without",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_person,
+    help="This one is not on it.",
+)
 @click.option("--from", "first", callback=_date, metavar="DATE", help="Taken on this day or later.")
 @click.option("--to", "last", callback=_date, metavar="DATE", help="Taken on this day or before.")
 @click.option("--min-faces", type=click.IntRange(min=0), default=0, metavar="N", help="At least.")

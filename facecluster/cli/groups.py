@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.completing import complete_group, complete_person
 from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
@@ -153,8 +154,20 @@ def groups(library: Library, form: Form) -> None:
 
 
 @click.command()
-@click.option("--group", "number", type=int, metavar="N", help="Only the faces of this group.")
-@click.option("--person", metavar="NAME", help="Only the faces of this person.")
+@click.option(
+    "--group",
+    "number",
+    type=int,
+    metavar="N",
+    shell_complete=complete_group,
+    help="Only the faces of this group.",
+)
+@click.option(
+    "--person",
+    metavar="NAME",
+    shell_complete=complete_person,
+    help="Only the faces of this person.",
+)
 @form_options
 @examples("faces --group 3", 'faces --person "Alice"', "faces --json > faces.json")
 @with_library

@@ -42,10 +42,12 @@ def database_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def database_path() -> Path:
+def database_path(context: click.Context | None = None) -> Path:
     """Where the library is: --db, else FACECLUSTER_DB, else the platform's place for a user's
     data."""
-    chosen = click.get_current_context().meta.get(_KEY) or os.environ.get("FACECLUSTER_DB")
+    chosen = (context or click.get_current_context()).meta.get(_KEY) or os.environ.get(
+        "FACECLUSTER_DB"
+    )
     if chosen:
         return Path(chosen).absolute()
     import platformdirs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import Form, form_options, hint, note, print_rows
 from facecluster.errors import UsageError
@@ -34,7 +35,9 @@ def people(library: Library, form: Form) -> None:
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[NUMBER] NAME")
+@click.argument(
+    "words", nargs=-1, metavar="[NUMBER] NAME", shell_complete=complete_number_or_person
+)
 @click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Name this face.")
 @examples('name 12 "Alice"', 'name --face 345 --face 346 "Alice"')
 @with_library
@@ -64,7 +67,12 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
 
 @click.command()
 @click.argument("faces", nargs=-1, required=True, type=int, metavar="FACE...")
-@click.option("--person", metavar="NAME", help="Who it is not [default: whom it shows now].")
+@click.option(
+    "--person",
+    metavar="NAME",
+    shell_complete=complete_person,
+    help="Who it is not [default: whom it shows now].",
+)
 @examples("reject 345 346", 'reject 345 --person "Alice"')
 @with_library
 def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None:
@@ -83,7 +91,7 @@ def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None
 
 
 @click.command()
-@click.argument("number", required=False, type=int)
+@click.argument("number", required=False, type=int, shell_complete=complete_group)
 @click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Ignore this face.")
 @click.option("--not-a-face", is_flag=True, help="It is no face at all: a statue, a pattern.")
 @examples("ignore 40", "ignore --face 345", "ignore --face 345 --not-a-face")

@@ -98,11 +98,14 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
 def _copy(source: Path, target: Path) -> None:
     """Fill the target with the pages of the source; nothing is made where the source is."""
     try:
-        with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as there:
+        address = f"{source.absolute().as_uri()}?mode=ro"
+        with (
+            closing(sqlite3.connect(address, uri=True)) as there,
+            closing(sqlite3.connect(target, isolation_level=None)) as here,
+        ):
+            there.backup(here)
             # a copy is read where no side file can be made: one file, without write-ahead log
-            with closing(sqlite3.connect(target, isolation_level=None)) as here:
-                there.backup(here)
-                here.execute("pragma journal_mode = delete")
+            here.execute("pragma journal_mode = delete")
     except sqlite3.DatabaseError as error:
         raise LibraryError(f"{source} cannot be copied: {error}.") from error
 
