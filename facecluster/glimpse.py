@@ -35,7 +35,7 @@ def group_numbers(library: Path) -> list[tuple[int, int]]:
 def _rows(library: Path, sql: str) -> list[tuple]:  # type: ignore[type-arg]
     # Without a write-ahead log nobody is writing: read as it is, SQLite then makes no side files
     # and needs no right to. With one, it is read as any other reader does.
-    how = "mode=ro" if os.path.exists(f"{library}-wal") else "immutable=1"
+    how = "mode=ro" if os.path.exists(f"{library}-wal") else "mode=ro&immutable=1"
     try:
         address = f"{library.absolute().as_uri()}?{how}"
         with closing(sqlite3.connect(address, uri=True, timeout=0.1)) as connection:

@@ -58,7 +58,7 @@ def database_path(context: click.Context | None = None) -> Path:
 def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R]:
     """Give the command the library as its first argument, opened when the command runs.
 
-    Asking for help or giving a wrong option opens nothing. Only a scan makes a new library.
+    Asking for help or giving a wrong option opens nothing. Only a scan or a watch makes a new library.
     """
 
     @database_option
@@ -67,7 +67,7 @@ def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R
         from facecluster.library import Library
 
         path = database_path()
-        makes_one = click.get_current_context().command.name == "scan"
+        makes_one = click.get_current_context().command.name in ("scan", "watch")
         if not makes_one and not path.is_file():
             raise LibraryError(
                 f"There is no library at {path} yet: make one with 'facecluster scan PATH'."

@@ -22,6 +22,7 @@ __all__ = [
     "json_option",
     "note",
     "print_json",
+    "print_json_line",
     "print_rows",
     "printable",
 ]
@@ -64,6 +65,12 @@ def print_json(value: Value) -> None:
         return
     lines = [json.dumps(item, ensure_ascii=ascii_only) for item in value]
     click.echo("[" + ",\n ".join(lines) + "]")
+
+
+def print_json_line(value: Row) -> None:
+    """Print one JSON object on one line, at once: somebody may be reading along."""
+    click.echo(json.dumps(value))
+    sys.stdout.flush()
 
 
 def print_rows(rows: Sequence[Row], form: Form, *, columns: Sequence[str]) -> None:

@@ -23,9 +23,9 @@ from facecluster.cli.output import (
 
 if TYPE_CHECKING:
     from facecluster.library import Library, Status
-    from facecluster.scan import Summary
+    from facecluster.scan import Analyzer, Summary
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "look_at", "tell_scan"]
 
 FEW = 5  # as many unreadable photos are listed unasked
 
@@ -54,9 +54,10 @@ def scan(
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
     that cannot be read are listed by 'status' and make the exit code 3.
     """
-    summary, seconds = _look_at(library, paths, model, allow_empty)
+    analyzer = open_analyzer(model or default_network(library))
+    summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty)
     if not as_json:
-        _tell_scan(summary, seconds)  # also when grouping then fails
+        tell_scan(summary, seconds)  # also when grouping then fails
     grouping = group_faces(library, model=model) if then_group else None
     if as_json:
         figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
@@ -74,13 +75,12 @@ def scan(
         click.get_current_context().exit(3)
 
 
-def _look_at(
-    library: Library, paths: tuple[Path, ...], model: str | None, allow_empty: bool
+def look_at(
+    library: Library, paths: tuple[Path, ...], analyzer: Analyzer, *, allow_empty: bool
 ) -> tuple[Summary, float]:
     """Run a scan under a progress bar; returns what it did and its seconds."""
     from facecluster.scan import scan as start
 
-    analyzer = open_analyzer(model or default_network(library))
     began = time.monotonic()
     run = start(library, paths, analyzer, allow_empty=allow_empty)
     done = 0
@@ -94,7 +94,8 @@ def _look_at(
     return run.summary, time.monotonic() - began
 
 
-def _tell_scan(summary: Summary, seconds: float) -> None:
+def tell_scan(summary: Summary, seconds: float) -> None:
+    """Print what a scan did."""
     parts = [f"{summary.analysed} looked at"]
     parts += [f"{summary.unchanged} unchanged"] if summary.unchanged else []
     parts += [f"{summary.linked} moved or copied"] if summary.linked else []

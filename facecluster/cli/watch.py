@@ -1,0 +1,103 @@
+"""Keep folders in view, and say who is on the photos that arrive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.groups import group_faces
+from facecluster.cli.network import default_network, open_analyzer
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import hint, json_option, note, print_json_line, printable
+from facecluster.cli.scan import look_at, tell_scan
+from facecluster.errors import FaceclusterError, MissingRoot
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
+    from facecluster.scan import Analyzer
+    from facecluster.watching import Arrival
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@examples("watch ~/Pictures", "watch ~/Pictures /media/camera --json")
+@with_library
+def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Scan the folders PATHS, then every photo that arrives in them, and say who is on it.
+
+    New faces are put into groups as 'group' does it; no face that you named is moved. --json prints
+    a line for each photo. Stop it with Ctrl+C (exit code 130): what was found is kept.
+    """
+    try:
+        from facecluster.watching import arrivals, changes
+    except ModuleNotFoundError as error:
+        if error.name != "watchfiles":
+            raise
+        raise FaceclusterError(
+            "Watching needs a package that is not installed: pip install 'facecluster[watch]'."
+        ) from error
+    analyzer = open_analyzer(default_network(library))
+    count = 0
+    try:
+        for number, _ in enumerate(changes(_there(paths))):
+            if number == 0:
+                _first_scan(library, paths, analyzer, as_json=as_json)
+                continue
+            try:
+                found = arrivals(library, paths, analyzer, lambda: _place(library))
+            except MissingRoot as error:
+                note(f"{error} Still watching.")
+                continue
+            count += len(found)
+            for one in found:
+                _tell(one, as_json=as_json)
+    except KeyboardInterrupt:
+        note(f"Stopped: {count} photos arrived; all that was found is kept.")
+        hint("'facecluster groups'")
+        click.get_current_context().exit(130)
+
+
+def _there(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    for path in paths:
+        if not path.exists():
+            raise MissingRoot(f"{printable(path)} is not there or may not be read.")
+    return paths
+
+
+def _first_scan(
+    library: Library, paths: tuple[Path, ...], analyzer: Analyzer, *, as_json: bool
+) -> None:
+    summary, seconds = look_at(library, paths, analyzer, allow_empty=False)
+    if not as_json:
+        tell_scan(summary, seconds)
+    if summary.faces or library.groupings.newest() is None:
+        _place(library)
+    note("Watching until you press Ctrl+C.")
+
+
+def _place(library: Library) -> None:
+    """Group as 'group' does; when that would move a named face, everything stays."""
+    try:
+        group_faces(library)
+    except FaceclusterError as error:
+        note(f"Not grouped: {error}")
+
+
+def _tell(one: Arrival, *, as_json: bool) -> None:
+    if as_json:
+        faces = [
+            {"face": face.face, "group": face.group, "person": face.person} for face in one.faces
+        ]
+        print_json_line({"path": one.path, "faces": faces, "error": one.error})
+        return
+    who = [face.person or f"group {face.group}" for face in one.faces if face.person or face.group]
+    known = ", ".join(dict.fromkeys(who)) or "nobody known"
+    click.echo(f"{printable(one.path)}: {printable(one.error) if one.error else known}")
+
+
+COMMANDS = (watch,)

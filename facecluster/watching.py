@@ -1,0 +1,86 @@
+"""Folders kept in view: what arrives is scanned when it is whole, and told who is on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import watchfiles
+
+from facecluster.errors import MissingRoot
+from facecluster.images import find_images
+from facecluster.library import Library, ListedFace
+from facecluster.records import FileStamp
+from facecluster.scan import Analyzer, scan
+
+__all__ = ["Arrival", "arrivals", "changes"]
+
+QUIET = 1.0  # seconds in which no size and no time of a file may change before it is read
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that was looked at: who is on it, or why it could not be read."""
+
+    path: str
+    faces: tuple[ListedFace, ...]
+    error: str | None
+
+
+def changes(roots: Sequence[Path], *, quiet: float = QUIET) -> Iterator[None]:
+    """Yields once when the watch has begun, then each time pictures came, changed or went.
+
+    Only when all of them were at rest for `quiet` seconds: nothing is read half written. Ends by
+    KeyboardInterrupt.
+    """
+    events = watchfiles.watch(
+        *roots, debounce=500, rust_timeout=500, yield_on_timeout=True, raise_interrupt=True
+    )
+    next(events)
+    seen = _pictures(roots)
+    yield
+    for happened in events:
+        if happened:
+            now = _at_rest(roots, quiet)
+            # Other files change too, the library's own among them.
+            if now != seen:
+                seen = now
+                yield
+
+
+def _at_rest(roots: Sequence[Path], quiet: float) -> list[FileStamp] | None:
+    before, now = None, _pictures(roots)
+    while now is not None and now != before:
+        time.sleep(quiet)
+        before, now = now, _pictures(roots)
+    return now
+
+
+def _pictures(roots: Sequence[Path]) -> list[FileStamp] | None:
+    """The pictures there; None while a folder is not."""
+    try:
+        return list(find_images(roots))
+    except MissingRoot:
+        return None
+
+
+def arrivals(
+    library: Library, roots: Sequence[Path], analyzer: Analyzer, place: Callable[[], object]
+) -> list[Arrival]:
+    """Scan what is new below the roots, have `place` group its faces, and tell who is on it.
+
+    Raises MissingRoot, and nothing is changed, when a folder seems to be unplugged.
+    """
+    looked_at = list(scan(library, roots, analyzer))
+    if any(one.faces for one in looked_at):
+        place()
+    return [
+        Arrival(one.file.path, tuple(_faces(library, one.file.path)), one.error)
+        for one in looked_at
+    ]
+
+
+def _faces(library: Library, path: str) -> list[ListedFace]:
+    return [face for photo in library.photos([path]) for face in library.faces(photo=photo.photo)]

@@ -1,0 +1,101 @@
+"""Watching a real folder: what arrives is told once it is whole, and Ctrl-C ends it cleanly."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from facecluster.library import Library
+from facecluster.watching import changes
+
+SAMPLES = Path(__file__).parent.parent / "examples" / "photos"
+PHOTOS = sorted(SAMPLES.glob("*.jpg"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
+
+
+def listen(folder: Path, heard: list[float]) -> None:
+    """Keep the times of the changes, until a file called stop.png comes."""
+    for _ in changes([folder], quiet=0.3):
+        heard.append(time.monotonic())
+        if (folder / "stop.png").exists():
+            return
+
+
+def wait_for(heard: list[float], count: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(heard) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(heard) >= count
+
+
+def test_a_file_is_told_of_once_when_it_is_whole(folder: Path) -> None:
+    heard: list[float] = []
+    listener = threading.Thread(target=listen, args=(folder, heard), daemon=True)
+    listener.start()
+    wait_for(heard, 1)
+    (folder / "note.txt").write_text("no picture")
+    with open(folder / "slow.jpg", "wb", buffering=0) as file:
+        for _ in range(10):
+            file.write(b"part")
+            time.sleep(0.15)
+    whole = time.monotonic()
+    wait_for(heard, 2)
+    assert heard[1] >= whole
+    (folder / "stop.png").touch()
+    listener.join(timeout=20)
+    assert not listener.is_alive()
+    assert len(heard) == 3
+
+
+@pytest.fixture
+def watcher(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    shutil.copy(PHOTOS[0], folder / "first.jpg")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facecluster", "watch", str(folder), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_photo_that_arrives_is_told_and_an_unplugged_folder_keeps_the_library(
+    folder: Path, watcher: "subprocess.Popen[str]"
+) -> None:
+    assert watcher.stdout is not None
+    assert watcher.stderr is not None
+    assert "Watching" in watcher.stderr.readline()
+    database = Path(os.environ["FACECLUSTER_DB"])
+    with Library.open(database) as library:
+        before = library.faces()
+    assert before
+    shutil.copy(PHOTOS[0], folder / "again.jpg")  # the same content: the same faces
+    told = json.loads(watcher.stdout.readline())
+    assert told["path"] == str(folder / "again.jpg")
+    assert [face["face"] for face in told["faces"]] == [face.face for face in before]
+    folder.rename(folder.with_name("elsewhere"))
+    assert "Still watching" in watcher.stderr.readline()
+    with Library.open(database) as library:
+        assert len(library.faces()) == len(before)
+    watcher.send_signal(signal.SIGINT)
+    _, errors = watcher.communicate(timeout=30)
+    assert watcher.returncode == 130, errors
+    assert "Stopped: 1 photos arrived" in errors
+    assert "Traceback" not in errors
