@@ -16,7 +16,7 @@ LAYERS = [
     | {"glimpse"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
-    {"people", "exchange", "evaluate"},
+    {"people", "exchange", "evaluate", "watching"},
     {"training_set"},
     {"review", "sheet"},
     {"cli"},

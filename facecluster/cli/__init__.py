@@ -26,6 +26,7 @@ from facecluster.cli import (
     sheet,
     show,
     train,
+    watch,
 )
 from facecluster.cli.options import database_option
 from facecluster.errors import FaceclusterError
@@ -72,7 +73,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-JOBS = (scan, groups, show, people, correct, review, sheet, find, search, exchange, keep)
+JOBS = (scan, watch, groups, show, people, correct, review, sheet, find, search, exchange, keep)
 for module in (*JOBS, completing, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

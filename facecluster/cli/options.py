@@ -58,7 +58,7 @@ def database_path(context: click.Context | None = None) -> Path:
 def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R]:
     """Give the command the library as its first argument, opened when the command runs.
 
-    Asking for help or giving a wrong option opens nothing. Only a scan or a watch makes a new library.
+    Asking for help or giving a wrong option opens nothing. Only scan and watch make a new library.
     """
 
     @database_option

@@ -98,8 +98,8 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 @click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw VAL and EER over the steps.")
 @examples(
     "train people -o mine.safetensors --minutes 60",
-    "train people -o mine.safetensors --start nn4.safetensors --learning-rate 1e-4",
-    "train crops -o small.safetensors --aligned --architecture nns2 --miner offline",
+    "train people -o mine.safetensors --start nn4.safetensors",
+    "train crops -o tiny.safetensors --aligned --architecture nns2",
 )
 def train(folder: Path, output: Path, **options: Any) -> None:
     """Train a FaceNet on the pictures below DIR, a folder for each person.
