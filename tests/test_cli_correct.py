@@ -268,3 +268,15 @@ def test_corrections_load_no_heavy_package(run: Run, mixed: None, words: list[st
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not set(done.stderr.splitlines()[-1].split()) & HEAVY
+
+
+def test_the_linkage_is_chosen_and_is_for_agglomerative(run: Run, database: Path) -> None:
+    done = run("group", "--threshold", 0.1, "--linkage", "average")
+    assert done.exit_code == 0, done.stderr
+    with Library.open(database) as library:
+        newest = library.groupings.newest()
+    assert newest is not None
+    assert json.loads(newest.settings)["by_centroid"] is False
+    wrong = run("group", "-k", 3, "--linkage", "centroid")
+    assert wrong.exit_code == 2
+    assert "--linkage is for agglomerative, not kmeans: leave it out." in wrong.stderr

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facecluster.errors import UsageError
-from facecluster.grouping import METHODS, Constraints, group
+from facecluster.grouping import METHODS, Constraints, cut, group, linkage
 
 
 def unit(rows):
@@ -175,3 +175,22 @@ def test_kmeans_finds_well_separated_people_from_any_seed(seed):
     )
     assert len(set(zip(people.tolist(), labels.tolist(), strict=True))) == 3
     assert set(labels.tolist()) == {0, 1, 2}
+
+
+def test_centroids_bring_more_together_and_average_linkage_can_be_had_alone():
+    chance = np.random.default_rng(0)
+    rows = np.eye(4, 128)[np.repeat(np.arange(4), 30)]
+    rows = rows + 1.15 * chance.normal(size=rows.shape) / 128**0.5
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    bound = Constraints.none(len(rows))
+
+    def found(**how: bool) -> int:
+        labels = group(
+            rows, method="agglomerative", threshold=0.95, k=None, constraints=bound, **how
+        )
+        return int((labels >= 0).sum())
+
+    assert found() > found(by_centroid=False)
+    plain = cut(linkage(rows, threshold=0.95, constraints=bound), 0.95)
+    kept = np.isin(plain, np.flatnonzero(np.bincount(plain) > 1))
+    assert found(by_centroid=False) == int(kept.sum())
