@@ -141,7 +141,6 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, long
     assert np.abs(picture.pixels.astype(int) - wanted).mean() < 5
 
 
-@NEEDS_DATA
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_heic_is_turned_once(tmp_path, orientation):
     """Its container tells the turn, and EXIF repeats it."""
@@ -157,6 +156,7 @@ def test_heic_is_turned_once(tmp_path, orientation):
     assert np.abs(picture.pixels.astype(int) - np.asarray(wanted).astype(int)).mean() < 5
 
 
+@NEEDS_DATA
 @pytest.mark.parametrize("kind", ["Landscape", "Portrait"])
 def test_real_photos_in_every_orientation_look_the_same(kind):
     upright = read(DATA / "orientation" / f"{kind}_0.jpg", longest=400)
