@@ -280,3 +280,16 @@ def test_the_linkage_is_chosen_and_is_for_agglomerative(run: Run, database: Path
     wrong = run("group", "-k", 3, "--linkage", "centroid")
     assert wrong.exit_code == 2
     assert "--linkage is for agglomerative, not kmeans: leave it out." in wrong.stderr
+
+
+def test_a_person_is_renamed(run: Run, halves: None) -> None:
+    done = run("rename", "ann", "Johanna Berg")
+    assert done.stdout == "4 faces are Johanna Berg now.\n"
+    assert done.stderr == "Next: 'facecluster undo' takes this back\n"
+    assert run("people", "--csv").stdout.splitlines()[1].startswith("Johanna Berg,")
+    assert run("log", "--csv").stdout.splitlines()[1].endswith(",rename ann 'Johanna Berg',4,False")
+    done = run("rename", "Johanna Berg", "JOHANNA BERG")
+    assert done.stdout == "The name is written JOHANNA BERG now.\n"
+    wrong = run("rename", "Johana Berg", "x")
+    assert wrong.exit_code == 2
+    assert "Did you mean JOHANNA BERG?" in wrong.stderr

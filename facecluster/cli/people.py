@@ -66,6 +66,32 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
 
 
 @click.command()
+@click.argument("old", shell_complete=complete_person)
+@click.argument("new", shell_complete=complete_person)
+@examples('rename "Alise" "Alice"', 'rename "Mama" "Johanna Berg"')
+@with_library
+def rename(library: Library, old: str, new: str) -> None:
+    """Give the person OLD the name NEW.
+
+    Nothing of what you said is lost. When somebody is called NEW already, the two are one person
+    from then on.
+    """
+    from facecluster.people import rename as state
+
+    check_person(library, old)
+    known = {one.name for one in library.people()}
+    said = state(library, old, new, command=shlex.join(["rename", old, new]))
+    if said.action == 0:
+        click.echo(f"The name is written {said.person} now.")
+        hint(f"'facecluster rename {shlex.quote(new)} {shlex.quote(old)}' takes this back")
+        return
+    _tell(said, f"{_are(said.faces)} {said.person} now")
+    if said.person in known:
+        note(f"{said.person} was known already: {old} and {said.person} are one person.")
+    hint("'facecluster undo' takes this back")
+
+
+@click.command()
 @click.argument("faces", nargs=-1, required=True, type=int, metavar="FACE...")
 @click.option(
     "--person",
@@ -185,7 +211,9 @@ def check_person(library: Library, name: str) -> None:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+    written = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), written, n=1)
+    return written[found[0]] if found else None
 
 
 def _tell(said: Said, text: str) -> None:
@@ -205,4 +233,4 @@ def _count(faces: int) -> str:
     return "1 face" if faces == 1 else f"{faces} faces"
 
 
-COMMANDS = (people, name, reject, ignore, undo, redo, log)
+COMMANDS = (people, name, rename, reject, ignore, undo, redo, log)

@@ -168,6 +168,13 @@ class Statements:
         """The name as it was first written."""
         return str(self._connection.rows("select name from person where id = ?", (person,))[0][0])
 
+    def respell(self, person: int, name: str) -> None:
+        """Write the person's name another way; it must mean the same."""
+        name = clean_name(name)
+        self._connection.run(
+            "update person set name = ? where id = ? and key = ?", (name, person, name_key(name))
+        )
+
     def require_faces(self, faces: Iterable[int]) -> None:
         """UsageError unless each of these faces exists."""
         for face in faces:

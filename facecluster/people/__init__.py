@@ -17,6 +17,7 @@ from facecluster.people.saying import (
     name_group,
     redo,
     reject,
+    rename,
     undo,
 )
 from facecluster.people.suggesting import Suggestion, suggest
@@ -47,6 +48,7 @@ __all__ = [
     "redo",
     "regroup",
     "reject",
+    "rename",
     "split_group",
     "split_person",
     "suggest",

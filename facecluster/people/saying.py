@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from facecluster.errors import UsageError
 from facecluster.library import Action, Fact, Kind, Library
+from facecluster.library.statements import clean_name, name_key
 
 __all__ = [
     "Said",
@@ -17,6 +18,7 @@ __all__ = [
     "name_group",
     "redo",
     "reject",
+    "rename",
     "undo",
 ]
 
@@ -65,6 +67,32 @@ def name_faces(library: Library, faces: Sequence[int], name: str, *, command: st
     person = library.statements.person(name, create=True)
     said = _say(library, faces, "is", person, command)
     return Said(said, library.statements.name_of(person), len(faces), 0)
+
+
+def rename(library: Library, old: str, new: str, *, command: str) -> Said:
+    """State of all that was said of one person that it is of another name, new or known.
+
+    Faces that are the one are the other, faces that are not the one are not the other, unless they
+    are stated to be. Where both names mean the same, as "ann" and "Ann" do, only the way of writing
+    changes, which is no statement: action 0. UsageError when nobody has the old name.
+    """
+    person = library.statements.person(old)
+    if name_key(old) == name_key(new):
+        library.statements.respell(person, new)
+        return Said(0, clean_name(new), 0, 0)
+    other = library.statements.person(new, create=True)
+    truth = library.statements.truth()
+    taken = {fact.face for fact in truth if fact.kind == "is" and fact.person == other}
+    facts = [
+        Fact(fact.face, fact.kind, other)
+        for fact in truth
+        if fact.person == person and not (fact.kind == "is-not" and fact.face in taken)
+    ]
+    named = sum(fact.kind == "is" for fact in facts)
+    if not named:
+        raise UsageError(f"No face is stated to be {library.statements.name_of(person)} any more.")
+    said = library.statements.say(facts, command=command)
+    return Said(said, library.statements.name_of(other), named, 0)
 
 
 def reject(

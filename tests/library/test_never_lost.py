@@ -21,6 +21,7 @@ from facecluster.people import (
     redo,
     regroup,
     reject,
+    rename,
     split_group,
     undo,
 )
@@ -32,6 +33,10 @@ NAMES = ("Alice", "Bob", "alice ")
 PEOPLE = np.eye(16, dtype=np.float32)
 
 Place = tuple[int, int]  # photo and place in it: what a face is to a person who looks at it
+
+
+def alike(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
 
 
 class Model:
@@ -110,6 +115,21 @@ class NeverLost(RuleBasedStateMachine):
         except UsageError:
             return  # nobody has that name yet
         self._wrote([(place, "is-not", name)])
+
+    @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
+    def rename_somebody(self, old: str, new: str) -> None:
+        before = self._truth()
+        try:
+            said = rename(self.library, old, new, command="rename")
+        except UsageError:
+            assert self._truth() == before
+            return  # nobody has the old name
+        if said.action == 0:
+            return  # written another way: the same person
+        # Whom it is said of follows from what held before.
+        of = {(place, kind) for place, kind, who in before if who and alike(who, old)}
+        sure = {place for place, kind, who in before if kind == "is" and who and alike(who, new)}
+        self._wrote([(place, k, new) for place, k in of if k == "is" or place not in sure])
 
     @rule(face=st.integers(0, 7), no_face=st.booleans())
     def ignore_a_face(self, face: int, no_face: bool) -> None:

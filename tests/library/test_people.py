@@ -20,6 +20,7 @@ from facecluster.people import (
     redo,
     regroup,
     reject,
+    rename,
     undo,
 )
 
@@ -255,3 +256,46 @@ def test_named_faces_of_deleted_photos_still_tell_who_somebody_is(
     library.scanned.remove(["/3"])
     assert "Bob" not in shown(library)
     assert identify(library, model, unit(0, 0, 1), threshold=1.0)[0].person == "Bob"
+
+
+def test_a_person_gets_another_name_and_undo_gives_the_old_one(
+    library: Library, faces: list[int]
+) -> None:
+    name(library, 1, "Alise")
+    reject(library, [faces[3]], person="Alise", command="reject")
+    before = library.statements.truth()
+    said = rename(library, "alise", "Alice", command="rename Alise Alice")
+    assert (said.person, said.faces, said.skipped) == ("Alice", 3, 0)
+    assert [one.name for one in library.people()] == ["Alice"]
+    assert shown(library) == ["Alice"] * 3 + [None, None]
+    assert [(f.face, f.kind) for f in library.statements.truth() if f.kind == "is-not"] == [
+        (faces[3], "is-not")  # of Alise
+    ] * 2
+    undo(library, command="undo")
+    assert library.statements.truth() == before
+
+
+def test_two_people_become_one_by_renaming(library: Library, faces: list[int]) -> None:
+    name(library, 1, "Ann")
+    name(library, 2, "Anna")
+    reject(library, [faces[3]], person="Ann", command="reject")
+    said = rename(library, "Ann", "anna", command="rename")
+    assert (said.person, said.faces) == ("Anna", 3)
+    assert shown(library) == ["Anna"] * 4 + [None]
+
+
+def test_the_same_name_is_only_written_another_way(library: Library, faces: list[int]) -> None:
+    name(library, 1, "ann")
+    said = rename(library, "ANN", " Ann ", command="rename")
+    assert (said.action, said.person) == (0, "Ann")
+    assert [one.name for one in library.people()] == ["Ann"]
+    assert len(library.statements.log()) == 1
+
+
+def test_nobody_cannot_be_renamed(library: Library, faces: list[int]) -> None:
+    with pytest.raises(UsageError, match="Nobody is named"):
+        rename(library, "Bob", "Rob", command="rename")
+    name(library, 1, "Bob")
+    undo(library, command="undo")
+    with pytest.raises(UsageError, match="No face is stated to be Bob any more"):
+        rename(library, "Bob", "Rob", command="rename")
