@@ -293,3 +293,18 @@ def test_a_person_is_renamed(run: Run, halves: None) -> None:
     wrong = run("rename", "Johana Berg", "x")
     assert wrong.exit_code == 2
     assert "Did you mean JOHANNA BERG?" in wrong.stderr
+
+
+def test_faces_in_no_group_are_listed_with_who_they_may_be(run: Run, database: Path) -> None:
+    run("group", "--threshold", 0.1, "--linkage", "average")
+    run("name", "--face", 1, "--face", 2, "Ann")
+    done = run("suggest", "--loose", "--threshold", 0.5)
+    assert done.exit_code == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[0] == ["face", "person", "squared_distance", "path"]
+    assert [row[:2] for row in rows[1:]] == [[str(face), "Ann"] for face in (3, 4, 5, 6)]
+    ids = "--face 3 --face 4 --face 5 --face 6"
+    assert f"Next: 'facecluster show {ids}', then 'facecluster name {ids} Ann'" in done.stderr
+    assert run("suggest", "--loose", "--yes", 3).exit_code == 2
+    run("name", *ids.split(), "Ann")
+    assert "'facecluster groups'" in run("suggest", "--loose", "--threshold", 0.5).stderr

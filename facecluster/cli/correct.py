@@ -138,6 +138,7 @@ def merge(library: Library, numbers: tuple[int, ...], as_json: bool) -> None:
     metavar="D2",
     help="Squared distance up to which a named face counts [default: the network's].",
 )
+@click.option("--loose", is_flag=True, help="List faces in no group and who they may be.")
 @form_options
 @examples("suggest", "suggest --yes 12", "suggest --no 12", 'suggest --yes 12 "Alice"')
 @with_library
@@ -147,6 +148,7 @@ def suggest(
     no: int | None,
     person: str | None,
     threshold: float | None,
+    loose: bool,
     form: Form,
 ) -> None:
     """List groups without a name and who they may be, or answer.
@@ -154,7 +156,13 @@ def suggest(
     First comes the answer that is likely to settle most faces. agreeing: how many of the group's
     faces have the nearest named face in this person; squared_distance: on average, nearest: at the
     least. They are distances, not probabilities. Without PERSON an answer is about who is listed.
+    Faces in no group (--loose) are listed by how near they are to the middle of a person's faces.
     """
+    if loose:
+        if yes is not None or no is not None or person is not None:
+            raise click.UsageError("--loose lists faces: answer with 'name --face ID PERSON'.")
+        _list_loose(library, threshold, form)
+        return
     if (yes is None) == (no is None):
         if yes is not None or person is not None:
             raise click.UsageError("Give --yes NUMBER or --no NUMBER, with a PERSON or not.")
@@ -173,6 +181,24 @@ def _suggestions(library: Library, threshold: float | None) -> list[Suggestion]:
     chosen = library_model(library, None)
     limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
     return compare(library, chosen.id, threshold=limit)
+
+
+def _list_loose(library: Library, threshold: float | None, form: Form) -> None:
+    from facecluster.people import place_loose
+
+    chosen = library_model(library, None)
+    limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
+    found = place_loose(library, chosen.id, threshold=limit)
+    columns = ["face", "person", "squared_distance", "path"]
+    print_rows([dataclasses.asdict(one) for one in found], form, columns=columns)
+    if form != "table":
+        return
+    if not found:
+        hint("no face in no group is near a named one: 'facecluster groups'")
+        return
+    first = [f"--face {one.face}" for one in found if one.person == found[0].person]
+    ids = " ".join(first)
+    hint(f"'facecluster show {ids}', then 'facecluster name {ids} {shlex.quote(found[0].person)}'")
 
 
 def _list_suggestions(library: Library, threshold: float | None, form: Form) -> None:

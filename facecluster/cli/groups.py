@@ -150,7 +150,7 @@ def groups(library: Library, form: Form) -> None:
     elif not found:
         hint("'facecluster group'")
     else:
-        hint("every group has a name: 'facecluster people'")
+        hint("every group has a name: 'facecluster suggest --loose' for faces in no group")
 
 
 @click.command()

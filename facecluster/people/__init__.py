@@ -6,6 +6,7 @@ from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
+from facecluster.people.placing import Placement, place_loose
 from facecluster.people.recognising import Identity, identify
 from facecluster.people.regrouping import Regrouping, regroup
 from facecluster.people.saying import (
@@ -29,6 +30,7 @@ __all__ = [
     "Move",
     "Neighbour",
     "Part",
+    "Placement",
     "Reason",
     "Regrouping",
     "Said",
@@ -45,6 +47,7 @@ __all__ = [
     "move_to_person",
     "name_faces",
     "name_group",
+    "place_loose",
     "redo",
     "regroup",
     "reject",
