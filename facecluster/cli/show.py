@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.completing import complete_number_or_person
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, note, print_rows, printable
 from facecluster.cli.people import check_person
@@ -29,7 +30,9 @@ _OPENED = 10
 
 
 @click.command()
-@click.argument("what", required=False, metavar="NUMBER|PERSON")
+@click.argument(
+    "what", required=False, metavar="NUMBER|PERSON", shell_complete=complete_number_or_person
+)
 @click.option("--face", "wanted", type=int, multiple=True, metavar="ID", help="This face.")
 @click.option(
     "--limit",
