@@ -16,7 +16,7 @@ from facecluster.people import name_group
 from .conftest import Client, Serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
@@ -254,3 +254,22 @@ def test_another_page_of_the_browser_gets_nothing(
     page.close()
     with Library.open(grouped) as library:
         assert library.statements.log() == []
+
+
+def test_pictures_on_their_way_do_not_keep_the_next_group_waiting(page: Page) -> None:
+    """A browser asks a server for six things at a time: those not needed any more are given up."""
+    at(page, "Group 1: 6 faces")
+    held: list[Route] = []
+    page.route("**/faces/*.jpg?slow", held.append)
+    page.route("**/groups/2", held.append)
+    page.evaluate(
+        "() => document.querySelectorAll('.tile img').forEach(one => {"
+        " one.loading = 'eager'; one.src += '?slow'; })"
+    )
+    page.keyboard.press("PageDown")
+    page.wait_for_function("() => !document.querySelector('img[src$=slow]')")
+    at(page, "Group 1: 6 faces")
+    for route in held:
+        if route.request.url.endswith("/groups/2"):
+            route.continue_()
+    at(page, "Group 2: 4 faces")

@@ -12,6 +12,7 @@ let page = null;
 // keep: this is shown again, changed; the face at this place gets the focus.
 async function show(keep = null) {
   openList(false);
+  stopPictures();
   page = null;
   const here = location.hash;
   const group = /^#group\/(\d+)$/.exec(here);
@@ -27,6 +28,14 @@ async function show(keep = null) {
     const other = keep === null ? null : neighbour(1); // nothing is left of it
     if (other !== null) location.hash = `group/${other}`;
     else empty("Nothing here", error.message);
+  }
+}
+
+// Those still on their way would keep the next page waiting: a browser asks a server for six things
+// at a time.
+function stopPictures() {
+  for (const picture of main.querySelectorAll("img")) {
+    if (!picture.complete) picture.removeAttribute("src");
   }
 }
 
