@@ -260,8 +260,12 @@ def test_pictures_on_their_way_do_not_keep_the_next_group_waiting(page: Page) ->
     """A browser asks a server for six things at a time: those not needed any more are given up."""
     at(page, "Group 1: 6 faces")
     held: list[Route] = []
-    page.route("**/faces/*.jpg?slow", held.append)
-    page.route("**/groups/2", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/faces/*.jpg?slow", hold)
+    page.route("**/groups/2", hold)
     page.evaluate(
         "() => document.querySelectorAll('.tile img').forEach(one => {"
         " one.loading = 'eager'; one.src += '?slow'; })"
