@@ -31,6 +31,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "click": {"cli"},
     "starlette": {"review"},
     "uvicorn": {"review"},
+    "watchfiles": {"watching"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},
