@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.completing import complete_group, complete_person
-from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.network import group_threshold_for, library_model
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -22,6 +22,7 @@ from facecluster.cli.output import (
 from facecluster.cli.people import check_person
 
 if TYPE_CHECKING:
+    from facecluster.embed import GroupThreshold
     from facecluster.library import Library
     from facecluster.people import Regrouping
 
@@ -40,7 +41,7 @@ LINKAGES = ("average", "centroid")
     type=click.FloatRange(0, 4),
     metavar="D2",
     help="Squared distance up to which faces belong together; less makes purer, smaller groups "
-    "[default: the network's, see 'models list'].",
+    "[default: by the network's false-accept rate and the number of faces; --json tells].",
 )
 @click.option(
     "--linkage",
@@ -75,17 +76,19 @@ def group(
     method = method or ("kmeans" if k else "agglomerative")
     if linkage and method != "agglomerative":
         raise click.UsageError(f"--linkage is for agglomerative, not {method}: leave it out.")
+    rule = _default_threshold(library, model) if threshold is None and k is None else None
     done = group_faces(
         library,
         model=model,
         method=method,
-        threshold=threshold,
+        threshold=rule.threshold if rule else threshold,
         k=k,
         by_centroid=linkage != "average",
         allow_churn=allow_churn,
     )
     if as_json:
-        print_json(dataclasses.asdict(done))
+        used = dataclasses.asdict(rule) if rule else {"threshold": threshold}
+        print_json({**dataclasses.asdict(done), "threshold": used.pop("threshold"), "rule": used})
         return
     tell_grouping(library, done)
     hint("'facecluster groups'")
@@ -106,7 +109,7 @@ def group_faces(
 
     chosen = library_model(library, model)
     if threshold is None and k is None:
-        threshold = threshold_for(model or chosen.name, "group")
+        threshold = _default_threshold(library, model).threshold
     return regroup(
         library,
         chosen.id,
@@ -116,6 +119,12 @@ def group_faces(
         by_centroid=by_centroid,
         allow_churn=allow_churn,
     )
+
+
+def _default_threshold(library: Library, model: str | None) -> GroupThreshold:
+    """The network's, for as many faces as it has seen here."""
+    chosen = library_model(library, model)
+    return group_threshold_for(model or chosen.name, chosen.faces)
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "print_json_line",
     "print_rows",
     "printable",
+    "probability_text",
 ]
 
 Form = Literal["table", "json", "csv"]
@@ -135,6 +136,13 @@ def printable(value: Value) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(f"{number:.0f}" for number in value)
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+
+
+def probability_text(probability: float | None) -> str | None:
+    """A probability for a person to read; never certainty, which no calibration shows."""
+    if probability is None:
+        return None
+    return ">.99" if probability > 0.99 else "<.01" if probability < 0.01 else f"{probability:.2f}"
 
 
 class Progress:
