@@ -2,7 +2,7 @@
 
     python examples/calibrate.py MODEL.safetensors pairsDevTest.txt --images lfw [--thresholds]
 
-Of each picture of the list the main face counts; the person is the folder that the picture is in. All pairs
+Of each picture of the list the main face counts; its folder is the person. All pairs
 of pictures are compared, not only the listed ones: a false-accept rate of 1e-5 takes a million.
 The weights, and so the fingerprint, stay as they are. With --thresholds `verify` becomes the best
 threshold of the listed pairs, `identify` the one at FAR 1e-3, and `group` the one for as many

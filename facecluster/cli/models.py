@@ -17,7 +17,6 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
-    probability_text,
 )
 
 if TYPE_CHECKING:
@@ -105,8 +104,8 @@ def _tell_calibration(model: Model) -> None:
     rows = [
         {
             "FAR": f"{one.rate:.0e}".replace("e-0", "e-"),
-            "squared_distance": one.threshold,
-            "probability": probability_text(calibration.probability(one.threshold)),
+            "squared_distance": f"{one.threshold:.3f}",
+            "probability": calibration.probability(one.threshold),
             "extrapolated": one.extrapolated,
         }
         for one in calibration.rates

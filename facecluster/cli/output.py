@@ -100,7 +100,7 @@ def _flat_values(value: Value) -> list[Value]:
 
 
 def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    cells = [[printable(row[column]) for column in columns] for row in rows]
+    cells = [[_cell(column, row[column]) for column in columns] for row in rows]
     numeric = [
         all(isinstance(row[column], (int, float, type(None))) for row in rows) for column in columns
     ]
@@ -138,10 +138,14 @@ def printable(value: Value) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
 
 
-def probability_text(probability: float | None) -> str | None:
+def _cell(column: str, value: Value) -> str:
+    if column == "probability" and isinstance(value, float):
+        return probability_text(value)
+    return printable(value)
+
+
+def probability_text(probability: float) -> str:
     """A probability for a person to read; never certainty, which no calibration shows."""
-    if probability is None:
-        return None
     return ">.99" if probability > 0.99 else "<.01" if probability < 0.01 else f"{probability:.2f}"
 
 

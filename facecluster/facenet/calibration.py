@@ -159,7 +159,7 @@ def _false_accepts(ordered: Floats) -> tuple[FalseAccepts, ...]:
     anchor = min(max(_NEAREST, int(_TAIL * count)), count - 1)
     edge = max(float(ordered[anchor]), 1e-6)
     inverse_power = float(np.mean(np.log(edge / np.maximum(ordered[:anchor], 1e-9))))
-    found = []
+    found: list[FalseAccepts] = []
     for rate in _RATES:
         allowed = rate * count
         extrapolated = allowed < _COUNTED

@@ -76,7 +76,7 @@ def test_nearer_is_never_less_probable_nor_more_often_false(
     assert 0 <= found.false_accept_rate(near) <= found.false_accept_rate(far) * (1 + 1e-6) <= 1.001
     thresholds = [found.threshold(rate).threshold for rate in (1.0, 0.5, 0.1, 1e-3, 1e-7, 1e-12)]
     assert thresholds == sorted(thresholds, reverse=True)
-    assert 0 <= thresholds[-1] and thresholds[0] <= 4
+    assert thresholds[-1] >= 0 and thresholds[0] <= 4
 
 
 def test_a_threshold_has_its_rate() -> None:
