@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facecluster.errors import LibraryError
+from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
+    from facecluster.embed import GroupThreshold
+    from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
     from facecluster.scan import Analyzer
 
-__all__ = ["default_network", "library_model", "open_analyzer", "threshold_for"]
+__all__ = [
+    "calibration_of",
+    "default_network",
+    "group_threshold_for",
+    "library_model",
+    "open_analyzer",
+    "threshold_for",
+]
 
 
 def default_network(library: Library) -> str | None:
@@ -54,3 +63,20 @@ def threshold_for(network: str, use: str) -> float:
     from facecluster.embed import find_model
 
     return find_model(network).thresholds[use]
+
+
+def group_threshold_for(network: str, faces: int) -> GroupThreshold:
+    """The squared distance at which to group so many faces with a network, and why."""
+    from facecluster.embed import find_model, group_threshold
+
+    return group_threshold(find_model(network), faces)
+
+
+def calibration_of(network: str) -> Calibration | None:
+    """What the distances of a network mean; None when that was not measured or it is gone."""
+    from facecluster.embed import find_model
+
+    try:
+        return find_model(network).calibration
+    except ModelError:
+        return None
