@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facecluster import download
 from facecluster.errors import ModelError
 from facecluster.facenet.header import Header, read_header
+from facecluster.installed import installed, installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +41,7 @@ _BATCH = {"cpu": 64, "cuda": 512}
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
 
-State = Literal["bundled", "downloaded", "not downloaded", "file"]
+State = Literal["bundled", "installed", "downloaded", "not downloaded", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,13 @@ class Embedder:
 
 
 def list_models() -> list[Model]:
-    """The bundled networks, then the published ones with whether they are downloaded.
+    """The bundled networks, one's own, then the published ones with whether they are downloaded.
 
-    Reads the headers only and imports no torch. A bundled file that is damaged raises ModelError.
+    Reads the headers only and imports no torch. A file that is damaged raises ModelError.
     """
     bundled = [_described(path, "bundled") for path in sorted(_WEIGHTS.glob("*.safetensors"))]
-    return bundled + [_published(name) for name in download.PUBLISHED]
+    own = [_described(path, "installed") for path in installed()]
+    return bundled + own + [_published(name) for name in download.PUBLISHED]
 
 
 def find_model(name_or_path: str) -> Model:
@@ -169,6 +171,9 @@ def find_model(name_or_path: str) -> Model:
         return _published(name_or_path)
     if Path(name_or_path).name == name_or_path and bundled.is_file():
         return _described(bundled, "bundled")
+    own = installed_file(name_or_path)
+    if own:
+        return _described(own, "installed")
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(model.name for model in list_models())

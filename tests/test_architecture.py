@@ -14,10 +14,12 @@ LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
     | {"glimpse"},
+    {"installed"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
-    {"people", "exchange", "evaluate", "watching"},
+    {"people", "exchange", "evaluate", "watching", "reembedding"},
     {"training_set"},
+    {"library_faces"},
     {"review", "sheet"},
     {"cli"},
 ]

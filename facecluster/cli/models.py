@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from facecluster.cli.options import examples
+from facecluster.cli.network import use_network
+from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
     Progress,
     form_options,
     hint,
     json_option,
+    note,
     print_json,
     print_rows,
 )
+
+if TYPE_CHECKING:
+    from facecluster.library import Library
 
 __all__ = ["COMMANDS"]
 
@@ -91,6 +98,34 @@ def fetch(name: str) -> None:
             bar.show(there / 1e6, total / 1e6)
     click.echo(f"{name} is in {cached(name)}.")
     hint(f"'facecluster scan PATH --model {name}'")
+
+
+@models.command()
+@click.argument("name", metavar="NAME|PATH")
+@examples("models use nn4", "models use my-network.safetensors")
+@with_library
+def use(library: Library, name: str) -> None:
+    """Make the library use another network: its own one before, or a file, which is kept by name.
+
+    Faces that the network has not seen are embedded; nothing else is looked for. Vectors of other
+    networks stay, so that going back takes no time, and are never compared with these. Names and
+    groups stay as they are.
+    """
+    from facecluster.embed import find_model
+    from facecluster.installed import install
+
+    found = find_model(name)
+    if found.state == "file" and found.path and found.path.suffix == ".safetensors":
+        found = find_model(install(found.path).stem)
+    try:
+        done = use_network(library, str(found.path) if found.state == "file" else found.name)
+    except KeyboardInterrupt:
+        note("Stopped: run the same again to go on; nothing else has changed.")
+        click.get_current_context().exit(130)
+    click.echo(f"The library uses {found.name} now: {done.faces} faces embedded for it.")
+    if done.left:
+        note(f"{done.left} faces could not be seen again: 'facecluster scan' their folders.")
+    hint("'facecluster group'")
 
 
 COMMANDS = (models,)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from facecluster.cli.output import Progress
 from facecluster.errors import LibraryError
 
 if TYPE_CHECKING:
     from facecluster.library import Library, Model
+    from facecluster.reembedding import Reembedding
     from facecluster.scan import Analyzer
 
-__all__ = ["default_network", "library_model", "open_analyzer", "threshold_for"]
+__all__ = ["default_network", "library_model", "open_analyzer", "threshold_for", "use_network"]
 
 
 def default_network(library: Library) -> str | None:
@@ -54,3 +56,14 @@ def threshold_for(network: str, use: str) -> float:
     from facecluster.embed import find_model
 
     return find_model(network).thresholds[use]
+
+
+def use_network(library: Library, network: str) -> Reembedding:
+    """Embed all faces that this network has not seen, then make it the library's."""
+    from facecluster.reembedding import embed_unseen
+
+    analyzer = open_analyzer(network)
+    with Progress("photos") as bar:
+        done = embed_unseen(library, analyzer, progress=bar.show)
+    library.scanned.use(done.model)
+    return done
