@@ -18,7 +18,7 @@ LAYERS = [
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching", "reembedding"},
-    {"training_set"},
+    {"training_set", "videos", "degraded"},
     {"library_faces"},
     {"review", "sheet"},
     {"cli"},
