@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "find_model",
     "list_models",
+    "multiplies_bfloat16",
     "open_model",
     "use_one_core",
 ]
@@ -212,7 +213,7 @@ def open_model(
     import torch
 
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    half = _multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
+    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
     network: nn.Module
     if model.path.suffix == ".safetensors":
         from facecluster.facenet.checkpoint import load
@@ -227,7 +228,7 @@ def open_model(
     return Embedder(network, model, fingerprint, device=chosen, mirror=mirror, reduced=half)
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
     """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
     import torch
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
+USES = ("verify", "identify", "group")
+
 
 @click.group()
 def models() -> None:
@@ -31,29 +34,69 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option("--measure", is_flag=True, help="Also the milliseconds that a face takes here.")
 @form_options
-@examples("models list", "models list --json")
-def list_networks(form: Form) -> None:
-    """List the networks that --model knows by name.
+@examples("models list", "models list --measure", "models list --json")
+def list_networks(measure: bool, form: Form) -> None:
+    """List the networks that --model knows by name, then those that wait for 'train'.
 
-    verify, identify and group are the squared distances at which they tell people apart.
+    Millions of parameters and of multiply-adds a face are those of the architecture at its own
+    input, pixels high and wide. verify, identify and group are the squared distances at which a
+    network tells people apart.
     """
     from facecluster.embed import list_models
 
-    rows = [
+    found = list_models()
+    trained = {one.architecture for one in found if one.path}
+    rows: list[dict[str, object]] = [
         {
             "model": one.name,
             "state": one.state,
-            "architecture": one.architecture,
+            **_size(one.architecture),
             "dimension": one.dimension,
-            **one.thresholds,
+            **{use: one.thresholds[use] for use in USES},
         }
-        for one in list_models()
+        for one in found
     ]
-    columns = ["model", "state", "architecture", "dimension", "verify", "identify", "group"]
+    nothing = dict.fromkeys(("dimension", *USES))
+    rows += [
+        {"model": None, "state": "untrained", **_size(name), **nothing}
+        for name in ARCHITECTURES
+        if name not in trained
+    ]
+    columns = [*rows[0]]
+    if measure:
+        columns.insert(6, "ms")
+        taken = _milliseconds({str(row["architecture"]) for row in rows})
+        rows = [{**row, "ms": taken[str(row["architecture"])]} for row in rows]
     print_rows(rows, form, columns=columns)
     if form == "table":
         hint("'facecluster models info NAME'")
+
+
+def _size(architecture: str) -> dict[str, object]:
+    from facecluster.facenet.sizes import SIZES
+
+    size = SIZES[architecture]
+    return {
+        "architecture": architecture,
+        "input": f"{size.height}x{size.width}",
+        "parameters": round(size.parameters / 1e6, 2),
+        "MACs": round(size.multiply_adds / 1e6, 2),
+    }
+
+
+def _milliseconds(architectures: set[str]) -> dict[str, float]:
+    """The milliseconds a face of each, measured now."""
+    from facecluster.embed import multiplies_bfloat16
+    from facecluster.facenet.timing import milliseconds
+
+    taken: dict[str, float] = {}
+    with Progress("networks") as bar:
+        for name in sorted(architectures):
+            taken[name] = milliseconds(name, reduced=multiplies_bfloat16())
+            bar.show(len(taken), len(architectures))
+    return taken
 
 
 @models.command()
