@@ -145,7 +145,8 @@ class Library:
         return self._connection.transaction()
 
     def models(self) -> list[Model]:
-        """The models that faces were embedded with, that of the last complete scan first."""
+        """The models that faces were embedded with; first the one of the last complete scan, or
+        chosen since."""
         rows = self._connection.rows(
             "select id, name, fingerprint, dimension,"
             " (select count(*) from embedding where model = model.id)"
@@ -269,7 +270,8 @@ class Library:
         count = self._connection.rows(
             "select (select count(*) from file), (select count(distinct photo) from file),"
             " (select count(*) from face where id not in (select face from hidden)),"
-            " (select count(*) from truth where kind = 'is'), (select max(at) from scan)"
+            " (select count(*) from truth where kind = 'is'),"
+            " (select max(at) from scan where kind = 'scan')"
         )[0]
         groups = self.groups()
         unreadable = self._connection.rows(

@@ -20,6 +20,8 @@ __all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 # Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
 # what a threshold is read to, and halves both the file and the time to load it.
 _LANDMARKS = np.dtype("<f4")
+# A model that has seen no face: SQLite counts rows from 1.
+_NO_MODEL = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,10 @@ class Scanned:
             found.append(Unembedded(FileStamp(path, size, mtime_ns), Photo(*photo), faces))
         return found
 
+    def located(self) -> list[Unembedded]:
+        """Every photo with a file that can be read, with all of its faces."""
+        return self.unembedded(_NO_MODEL, [os.sep])
+
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""
         with self._connection.transaction():
@@ -148,6 +154,13 @@ class Scanned:
         """Note that a scan has ended now, with this model."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._connection.run("insert into scan (at, model) values (?, ?)", (now, model))
+
+    def use(self, model: int) -> None:
+        """Make this the library's network from now on, without a scan."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._connection.run(
+            "insert into scan (at, model, kind) values (?, ?, 'use')", (now, model)
+        )
 
     def _add_readable(self, analysis: Analysis, photo: Photo, detector: str, model: int) -> None:
         before = self._connection.rows(

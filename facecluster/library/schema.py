@@ -233,6 +233,18 @@ def faces_looked_at(database: Database) -> None:
     _execute(database, _LOOKED_AT)
 
 
+# kind 'use': no photo was looked at, the user chose the network.
+_CHOSEN = """
+alter table scan add column kind text not null default 'scan' check (kind in ('scan', 'use'));
+"""
+
+
+@MIGRATIONS()
+def facenet_chosen_networks(database: Database) -> None:
+    """A network can be chosen for a library without a scan."""
+    _execute(database, _CHOSEN)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):
