@@ -16,6 +16,7 @@ from facecluster.cli import (
     evaluate,
     exchange,
     find,
+    forget,
     groups,
     keep,
     models,
@@ -74,6 +75,6 @@ def main(context: click.Context) -> None:
 
 
 JOBS = (scan, watch, groups, show, people, correct, review, sheet, find, search, exchange, keep)
-for module in (*JOBS, completing, train, evaluate, models):
+for module in (*JOBS, forget, completing, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

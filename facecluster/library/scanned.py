@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.library.connection import Connection, Value
+from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.library.vectors import pack_vectors, unpack_vectors
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
@@ -47,6 +48,7 @@ class Scanned:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._forgetting = Forgetting(connection)
 
     def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
         """The files at or below the roots (absolute paths), by path."""
@@ -88,7 +90,7 @@ class Scanned:
         An analysis with a photo but no embeddings says only that the file has that known content.
         An error is kept beside the file's last readable content. Faces found again (IoU >= 0.5)
         keep their ids; faces with statements are never dropped; when a file's content changed,
-        statements follow their faces into the new content.
+        statements follow their faces into the new content. Faces that were forgotten are left out.
         """
         with self._connection.transaction():
             for analysis in analyses:
@@ -155,8 +157,10 @@ class Scanned:
         )
         known = self._connection.rows("select id from photo where sha256 = ?", (photo.sha256,))
         if analysis.embeddings is not None:
+            places = self._forgetting.places(photo, before[0][0] if before else None)
+            faces, vectors = _without(places, analysis.faces, analysis.embeddings)
             number = self._put_photo(photo, detector)
-            self._put_faces(number, analysis.faces, analysis.embeddings, model)
+            self._put_faces(number, faces, vectors, model)
         elif known:
             number = known[0][0]
         else:
@@ -317,6 +321,14 @@ def _is_text(path: str) -> bool:
 
 def _share(box: Box, width: int, height: int) -> Box:
     return Box(box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height)
+
+
+def _without(
+    places: Sequence[Box], faces: Sequence[Face], vectors: NDArray[np.float32]
+) -> tuple[list[Face], NDArray[np.float32]]:
+    """The faces that are at none of these places, with their vectors."""
+    kept = [row for row, face in enumerate(faces) if not left_out(face.box, places)]
+    return [faces[row] for row in kept], vectors[kept]
 
 
 def _points(landmarks: bytes) -> NDArray[np.float64]:
