@@ -146,6 +146,28 @@ class Scanned:
             # file come back, everything is there again for one hash.
             self._drop_orphans()
 
+    def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
+        """Note that files of a photo have other bytes around the same picture, all the same ones.
+
+        The photo keeps its number, its faces and all that was said of them. False, and nothing is
+        changed, when not all of its files are among them, or the new content is a photo already:
+        the next scan then sees that they have changed.
+        """
+        with self._connection.transaction():
+            paths = self._connection.rows("select path from file where photo = ?", (photo,))
+            known = self._connection.rows("select 1 from photo where sha256 = ?", (sha256,))
+            if known or {path for (path,) in paths} != {file.path for file in files}:
+                return False
+            ((width, height, orientation, taken_at),) = self._connection.rows(
+                "select width, height, orientation, taken_at from photo where id = ?", (photo,)
+            )
+            about = Photo(sha256, width, height, orientation, taken_at)
+            self._forgetting.places(about, photo)  # what scans leave out of it, they still do
+            self._connection.run("update photo set sha256 = ? where id = ?", (sha256, photo))
+            for file in files:
+                self._put_file(file, photo, None)
+        return True
+
     def finish(self, model: int | None = None) -> None:
         """Note that a scan has ended now, with this model."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -191,6 +191,21 @@ def test_an_edited_photo_does_not_bring_the_face_back(library: Library, model: i
     assert len(library.faces()) == 1, "places of another shape say nothing"
 
 
+def test_a_photo_whose_metadata_changed_does_not_bring_the_face_back(
+    library: Library, model: int
+) -> None:
+    hers, his = Box(100, 50, 200, 170), Box(400, 50, 500, 170)
+    library.scanned.add([look("/a.jpg", "a", hers, his)], detector="d", model=model)
+    name_faces(library, [library.faces()[0].face], "Ann", command="name")
+    forget(library, "Ann")
+    (photo,) = library.photos()
+    file = FileStamp("/a.jpg", 2, 2)
+    assert library.scanned.rewritten(photo.photo, [file], f"{'b':>064}")
+    assert library.scanned.known_files(["/a.jpg"])["/a.jpg"].stamp == file
+    library.scanned.add([look("/a.jpg", "b", hers, his)], detector="another", model=model)
+    assert [face.box for face in library.faces()] == [his]
+
+
 def test_while_another_program_has_the_file_open_nothing_is_forgotten(
     library: Library, put: Put
 ) -> None:
