@@ -80,6 +80,8 @@ def export_xmp(
         note_all(unusable)
     if later:
         hint(f"'facecluster scan PATH': {later} photos have copies that were not written")
+    elif paths_done and not as_json and not dry_run:
+        hint("'facecluster import xmp' takes in what other programs change there")
     if unusable:
         click.get_current_context().exit(3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ __all__ = [
     "print_json_line",
     "print_rows",
     "printable",
+    "quoted",
 ]
 
 Form = Literal["table", "json", "csv"]
@@ -135,6 +137,11 @@ def printable(value: Value) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(f"{number:.0f}" for number in value)
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+
+
+def quoted(name: str) -> str:
+    """The name as an argument inside a command that a hint puts into single quotes."""
+    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'
 
 
 class Progress:
