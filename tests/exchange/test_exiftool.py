@@ -4,6 +4,7 @@ is lost."""
 import json
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from click.testing import Result
 from PIL import Image
 
 from facecluster.exchange.exiftool import find_exiftool, write
+from facecluster.exchange.frames import to_stored
 from facecluster.exchange.packets import embedded
 from facecluster.exchange.sidecar import Change
 from facecluster.exchange.tree import UnusableFile
 from facecluster.images import content_hash
 from facecluster.library import Library
+from facecluster.records import Photo
 
-from .conftest import BOXES, Fill, stamp
+from .conftest import BOXES, HEIGHT, WIDTH, Fill, stamp
 from .test_xmp import packet
 
 Run = Callable[..., Result]
@@ -38,6 +41,19 @@ def photos(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jpg"))}
 
 
+def read_by_exiftool(folder: Path) -> dict[str, list[tuple[str, list[float]]]]:
+    """By photo the names and areas (x, y, w, h) that exiftool finds in it."""
+    words = ["exiftool", "-j", "-struct", "-RegionInfo", *map(str, folder.glob("*.jpg"))]
+    done = subprocess.run(words, capture_output=True, check=True)
+    return {
+        Path(one["SourceFile"]).name: [
+            (region["Name"], [float(region["Area"][key]) for key in "XYWH"])
+            for region in one["RegionInfo"]["RegionList"]
+        ]
+        for one in json.loads(done.stdout)
+    }
+
+
 @needs_exiftool
 def test_names_inside_photos_survive_a_new_library_in_every_orientation(
     run: Run, fill: Fill, album: Path
@@ -55,6 +71,12 @@ def test_names_inside_photos_survive_a_new_library_in_every_orientation(
         for path in album.glob("*.jpg"):
             assert known[str(path)].stamp == stamp(path), "a scan has nothing to look at"
             assert known[str(path)].sha256 == content_hash(path) != old[str(path)]
+    for path, regions in read_by_exiftool(album).items():
+        about = Photo("", WIDTH, HEIGHT, int(path[0]), None)
+        shares = [to_stored(box, about) for name, box in BOXES.items() if name]
+        middles = [((s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2, s.width, s.height) for s in shares]
+        assert [name for name, _ in regions] == NAMES
+        assert [area for _, area in regions] == [pytest.approx(m, abs=1e-4) for m in middles]
     kept = {path.name.removesuffix("_original"): path for path in album.glob("*_original")}
     assert {name: path.read_bytes() for name, path in kept.items()} == bytes_before
     assert sorted(album.iterdir()) == sorted([*album.glob("*.jpg"), *kept.values()])
