@@ -43,7 +43,8 @@ def test_the_receipt_says_what_went_and_what_stays(run: Run, named: Path) -> Non
         "Erased     6 faces on 6 photos, 6 embeddings, 6 statements, "
         "the name in 1 line of the log\n"
         "Kept       6 places on photos, as hashes without a name, that scans leave out\n"
-        "The library's file was written anew; nothing else is left in it.\n"
+        "Log        says that somebody was forgotten, not who\n"
+        "The library's file was written anew, so that nothing of the rest is left in it.\n"
     )
     assert "1 copies of the library that 'backup --restore' put aside" in result.stderr
     assert "6 files beside your photos still say the name: " in result.stderr
@@ -84,6 +85,14 @@ def test_groups_that_may_be_the_same_person_are_told_before(run: Run, database: 
     assert result.exit_code == 0, result.stderr
     assert "Group 8 may be Ann too, and will stay: 'facecluster show 8'." in result.stderr
     assert [one["group"] for one in json.loads(run("groups", "--json").stdout)] == [8]
+
+
+def test_faces_that_nobody_named_are_told_apart(run: Run, grouped: Path) -> None:
+    run("name", "--face", 1, "Ann Lee")
+    result = CliRunner().invoke(main, ["forget", "Ann Lee"], input="n\n")
+    assert "Ann Lee: 6 faces" in result.stderr
+    assert "5 of them you did not name: their group is Ann Lee." in result.stderr
+    assert "'facecluster show \"Ann Lee\"'" in result.stderr
 
 
 def test_nobody_is_forgotten_by_a_misspelt_name(run: Run, named: Path) -> None:

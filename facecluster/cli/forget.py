@@ -11,7 +11,7 @@ import click
 from facecluster.cli.completing import complete_person
 from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.cli.output import hint, json_option, note, print_json, printable, quoted
 from facecluster.cli.people import check_person
 from facecluster.errors import FaceclusterError
 
@@ -35,13 +35,12 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     before: backups, sheets, exports, sidecars. Faces of PERSON that have no name stay: name them
     first.
     """
+    from facecluster.people import forget as erase
     from facecluster.people.forgetting import faces_of
-    from facecluster.people.forgetting import forget as erase
 
     check_person(library, person)
     name = library.person_name(person)
-    faces = faces_of(library, name)
-    _warn(library, name, len(faces))
+    _warn(library, name, *map(len, faces_of(library, name)))
     if not yes and not click.confirm(f"Forget {name} for good?", err=True):
         raise FaceclusterError("Nothing was forgotten.")
     files = _files_with(library, name)
@@ -57,12 +56,17 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     hint("backups, sheets and exports made before still hold them: delete those yourself")
 
 
-def _warn(library: Library, name: str, faces: int) -> None:
+def _warn(library: Library, name: str, said: int, shown: int) -> None:
     """Say what will go, and which groups may be the same person."""
     note(
-        f"{name}: {_count(faces, 'face')}, with embeddings, and all that you said of them, go for "
-        "good. This cannot be undone."
+        f"{name}: {_count(said + shown, 'face')}, with embeddings, and all that you said of them, "
+        "go for good. This cannot be undone."
     )
+    if shown:
+        note(
+            f"{shown} of them you did not name: their group is {name}. Look first: "
+            f"'facecluster show {quoted(name)}'."
+        )
     from facecluster.people import suggest
 
     chosen = library_model(library, None)
@@ -105,7 +109,8 @@ def _print_receipt(name: str, erased: Erased) -> None:
         f"Kept       {_count(erased.places, 'place')} on photos, as hashes without a name, that "
         "scans leave out"
     )
-    click.echo("The library's file was written anew; nothing else is left in it.")
+    click.echo("Log        says that somebody was forgotten, not who")
+    click.echo("The library's file was written anew, so that nothing of the rest is left in it.")
 
 
 def _tell_files(what: str, paths: list[str]) -> None:

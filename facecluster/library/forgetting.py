@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from facecluster.errors import UsageError
+from facecluster.errors import LibraryError, UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.matching import SAME_FACE_IOU
 from facecluster.library.statements import name_key
@@ -89,7 +89,14 @@ class Forgetting:
         with self._connection.alone():
             with self._connection.transaction():
                 erased = self._erase(person, json.dumps(sorted(set(faces))))
-            self._connection.run("vacuum")
+            try:
+                self._connection.run("vacuum")
+            except LibraryError as error:
+                raise LibraryError(
+                    "What was to be forgotten is erased, but older traces of it may be left: the "
+                    f"file could not be written anew. {error} Free space, then: sqlite3 "
+                    f"{self._connection.path} vacuum"
+                ) from error
         return erased
 
     def places(self, photo: Photo, before: int | None) -> list[Box]:

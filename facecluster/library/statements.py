@@ -1,4 +1,7 @@
-"""What the user said: appended, never deleted; undoing is one more thing said."""
+"""What the user said: appended, never deleted; undoing is one more thing said.
+
+Only forgetting a person, which the user asks for, deletes statements (forgetting.py).
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
+from facecluster.people.forgetting import forget
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.placing import Placement, place_loose
 from facecluster.people.recognising import Identity, identify
@@ -38,6 +39,7 @@ __all__ = [
     "Suggestion",
     "constraints",
     "deny_group",
+    "forget",
     "identify",
     "ignore",
     "ignore_group",

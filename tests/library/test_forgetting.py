@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from facecluster.errors import LibraryError, UsageError
 from facecluster.library import Fact, Library
+from facecluster.library.connection import Connection, Value
 from facecluster.library.vectors import pack_vectors
-from facecluster.people import ignore, name_faces, name_group, redo, reject, rename, undo
-from facecluster.people.forgetting import faces_of, forget
+from facecluster.people import forget, ignore, name_faces, name_group, redo, reject, rename, undo
+from facecluster.people.forgetting import faces_of
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 Put = Callable[..., list[int]]
@@ -98,7 +99,7 @@ def test_faces_of_the_group_go_too_and_others_words_stay(
     save({a: 5, b: 5, c: 6})
     name_faces(library, [a], "Ann", command="name")
     name_group(library, 6, "Bob", command="name")
-    assert faces_of(library, "ann") == [a, b], "b is shown as hers, though nobody said so"
+    assert faces_of(library, "ann") == ([a], [b]), "b is shown as hers, though nobody said so"
     forget(library, "Ann")
     assert [face.face for face in library.faces()] == [c]
     assert [(one.name, one.faces) for one in library.people()] == [("Bob", 1)]
@@ -113,7 +114,7 @@ def test_ignored_and_deleted_faces_go_too_and_what_is_somebody_elses_stays(
     ignore(library, [ignored], command="ignore")
     name_faces(library, [no_more], "Bob", command="name")
     library.scanned.remove(["/1.jpg"])
-    assert faces_of(library, "Ann") == [ignored, deleted, hers]
+    assert faces_of(library, "Ann") == ([ignored, deleted, hers], [])
     assert forget(library, "Ann").faces == 3
     assert rows(library, "face") == 1
     assert rows(library, "photo") == 3, "the deleted photo was kept for her face only"
@@ -126,7 +127,7 @@ def test_a_replaced_word_does_not_come_back(library: Library, put: Put) -> None:
     reject(library, [face], person="Ann", command="reject")
     reject(library, [face], person="Bob", command="reject")
     undo(library, command="undo")
-    assert faces_of(library, "Ann") == []
+    assert faces_of(library, "Ann") == ([], [])
     bob = library.statements.person("Bob")
     forget(library, "Ann")
     assert Fact(face, "is", bob) not in library.statements.truth()
@@ -204,6 +205,25 @@ def test_a_photo_whose_metadata_changed_does_not_bring_the_face_back(
     assert library.scanned.known_files(["/a.jpg"])["/a.jpg"].stamp == file
     library.scanned.add([look("/a.jpg", "b", hers, his)], detector="another", model=model)
     assert [face.box for face in library.faces()] == [his]
+
+
+def test_when_the_file_cannot_be_written_anew_it_is_told_what_to_do(
+    library: Library, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (face,) = put("/a.jpg", 1)
+    name_faces(library, [face], NAME, command="name")
+    run = Connection.run
+
+    def full(self: Connection, sql: str, *more: Sequence[Value]) -> int:
+        if sql == "vacuum":
+            raise LibraryError("The disk is full.")
+        return run(self, sql, *more)
+
+    monkeypatch.setattr(Connection, "run", full)
+    with pytest.raises(LibraryError, match="is full. Free space, then: sqlite3"):
+        forget(library, NAME)
+    assert library.people() == []
+    assert NAME.encode() not in everything_in(library), "what is deleted is overwritten at once"
 
 
 def test_while_another_program_has_the_file_open_nothing_is_forgotten(

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from facecluster.errors import UsageError
 from facecluster.library import Library
 from facecluster.people import (
+    forget,
     ignore,
     merge,
     name_faces,
@@ -25,7 +26,7 @@ from facecluster.people import (
     split_group,
     undo,
 )
-from facecluster.people.forgetting import faces_of, forget
+from facecluster.people.forgetting import faces_of
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 PHOTOS = 4
@@ -191,7 +192,7 @@ class NeverLost(RuleBasedStateMachine):
     def forget_somebody(self, name: str) -> None:
         before, places = self._truth(), self._places()
         try:
-            gone = {places[face] for face in faces_of(self.library, name)}
+            gone = {places[face] for faces in faces_of(self.library, name) for face in faces}
         except UsageError:
             return  # nobody has that name
         forget(self.library, name)

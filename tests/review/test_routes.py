@@ -12,8 +12,7 @@ from PIL import Image
 
 from facecluster.images import read
 from facecluster.library import Library
-from facecluster.people import deny_group, ignore, name_faces, name_group, reject
-from facecluster.people.forgetting import forget
+from facecluster.people import deny_group, forget, ignore, name_faces, name_group, reject
 
 from .conftest import COLOURS, Client, Serve
 
