@@ -220,7 +220,7 @@ def test_when_the_file_cannot_be_written_anew_it_is_told_what_to_do(
         return run(self, sql, *more)
 
     monkeypatch.setattr(Connection, "run", full)
-    with pytest.raises(LibraryError, match="is full. Free space, then: sqlite3"):
+    with pytest.raises(LibraryError, match=r"is full\. Free space, then: sqlite3"):
         forget(library, NAME)
     assert library.people() == []
     assert NAME.encode() not in everything_in(library), "what is deleted is overwritten at once"
