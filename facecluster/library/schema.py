@@ -245,6 +245,29 @@ def facenet_chosen_networks(database: Database) -> None:
     _execute(database, _CHOSEN)
 
 
+# photo is a keyed hash of the photo's content, the box in shares of its sides. A place is of no
+# face and no person: nothing tells which places were forgotten together. forgotten of an action:
+# how many faces it erased; such an action cannot be undone.
+_FORGETTING = """
+create table forgotten (
+    photo blob not null,
+    x0 real not null, y0 real not null, x1 real not null, y1 real not null,
+    primary key (photo, x0, y0, x1, y1)
+) strict, without rowid;
+create table forgetting (
+    id integer primary key check (id = 1),
+    key blob not null
+) strict;
+alter table action add column forgotten integer;
+"""
+
+
+@MIGRATIONS()
+def exchange_places_forgotten(database: Database) -> None:
+    """Where on which photos scans leave faces out, because somebody was forgotten."""
+    _execute(database, _FORGETTING)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):
