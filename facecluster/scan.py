@@ -24,6 +24,7 @@ from facecluster.errors import UnreadableImage
 from facecluster.images import LONGEST, Picture
 from facecluster.library import KnownFile, Library, Unembedded
 from facecluster.missing import check_plugged_in, really_gone
+from facecluster.pace import work
 from facecluster.quality import measure
 from facecluster.records import Analysis, Face, FileStamp, Photo
 
@@ -64,6 +65,11 @@ class Summary:
     removed: int = 0
     unreadable: int = 0
     faces: int = 0
+
+    @property
+    def done(self) -> int:
+        """Files looked at."""
+        return self.analysed + self.linked + self.embedded_again + self.unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +185,7 @@ class Scan:
     """The work to be done to bring the library up to date; iterating does it.
 
     Yields one Analysis for each file looked at, after it was committed. total says how many that
-    will be, summary what has been done so far.
+    will be, total_work how much work their sizes are, summary what has been done so far.
     """
 
     def __init__(
@@ -209,11 +215,13 @@ class Scan:
         )
         looked_at = {look.file.path for look in self._looks}
         again = [
-            work
-            for work in library.scanned.unembedded(self._model, self._roots)
-            if work.file.path not in looked_at
+            one
+            for one in library.scanned.unembedded(self._model, self._roots)
+            if one.file.path not in looked_at
         ]
         self.total = len(self._looks) + len(again)
+        files = [look.file for look in self._looks] + [one.file for one in again]
+        self.total_work = sum(work(file.size) for file in files)
         self.summary = Summary(found=len(found), unchanged=len(found) - self.total)
 
     def __iter__(self) -> Iterator[Analysis]:
@@ -268,11 +276,11 @@ class Scan:
     def _commit(self, looks: Sequence[tuple[_Look, Found | None]]) -> Iterator[Analysis]:
         analyses = [_analysis(look, found) for look, found in looks if not look.linked]
         self._add(analyses)
-        for analysis in analyses:
-            self.summary.unreadable += analysis.photo is None
-            self.summary.analysed += analysis.photo is not None
-            self.summary.faces += len(analysis.faces)
-            yield analysis
+        # All at once, before the first is yielded: who breaks off there is told what is kept.
+        self.summary.unreadable += sum(analysis.photo is None for analysis in analyses)
+        self.summary.analysed += sum(analysis.photo is not None for analysis in analyses)
+        self.summary.faces += sum(len(analysis.faces) for analysis in analyses)
+        yield from analyses
 
     def _link(self, look: _Look) -> Iterator[Analysis]:
         known = self._known(look.sha256 or "")
@@ -286,10 +294,10 @@ class Scan:
 
     def _embed_again(self) -> Iterator[Analysis]:
         """Faces that this model has not seen: found by the same detector, before."""
-        work = self._library.scanned.unembedded(self._model, self._roots)
-        with closing(self._engine(self._read, (_Look(one.file) for one in work))) as looks:
+        again = self._library.scanned.unembedded(self._model, self._roots)
+        with closing(self._engine(self._read, (_Look(one.file) for one in again))) as looks:
             batch: list[tuple[Unembedded, _Look]] = []
-            for one, look in zip(work, looks, strict=True):
+            for one, look in zip(again, looks, strict=True):
                 batch.append((one, look))
                 if len(batch) == _BATCH:
                     yield from self._commit_again(batch)

@@ -13,7 +13,7 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
-    | {"glimpse"},
+    | {"glimpse", "pace"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching"},

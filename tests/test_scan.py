@@ -1,11 +1,12 @@
 """A scan with made-up networks: what is looked at, what is kept, and what survives interruptions.
 
-Run as a program, it scans the folder argv[2] into the library argv[1], for the test that kills it.
+Run as a program, it scans the folder argv[2] into the library argv[1], for the test that stops it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -29,7 +30,7 @@ from facecluster.engines import serial
 from facecluster.errors import MissingRoot
 from facecluster.images import Picture
 from facecluster.library import Fact, Library
-from facecluster.records import Analysis, Box, Point
+from facecluster.records import Box, Point
 from facecluster.scan import Analyzer, Scan, scan
 
 SIDE = 28  # of a face, in pixels
@@ -539,7 +540,7 @@ def test_names_that_are_not_text_do_not_stop_a_scan(library: Library, photos: Pa
     assert run(library, odd).summary.found == 0
 
 
-def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
+def test_stopped_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
     tmp_path: Path,
 ) -> None:
     dice = random.Random(7)
@@ -551,22 +552,44 @@ def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
     shutil.copy(folder / "007.png", folder / "twin.png")
     with Library.open(tmp_path / "undisturbed.sqlite") as library:
         run(library, folder)
-    database = tmp_path / "killed.sqlite"
-    command = [sys.executable, __file__, str(database), str(folder)]
-    for _ in range(4):
-        # A line comes for each photo committed: kill somewhere between two of them.
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            for _ in range(dice.randrange(1, 40)):
-                process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
+    database = tmp_path / "stopped.sqlite"
+    kept = 0
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGINT):
+        told = stopped_scan(database, folder, number, after=dice.randrange(2, 30))
+        with Library.open(database) as library:
+            before, kept = kept, library.status().files
+        assert before < kept < 152
+        if number == signal.SIGINT:
+            assert (told["message_type"], told["interrupted"]) == ("summary", True)
+            assert told["found"] == 152 and told["unchanged"] == before
+            done = told["analysed"] + told["linked"] + told["unreadable"]  # type: ignore[operator]
+            assert 0 < done <= kept - before
     with Library.open(database) as library:
-        seen = library.status().files
-        assert 0 < seen < 152
-        done = run(library, folder)
-        assert done.summary.unchanged >= seen - 1
+        assert run(library, folder).summary.unchanged >= kept - 1  # the broken one is no photo
         assert run(library, folder).total == 0
     assert rows(database) == rows(tmp_path / "undisturbed.sqlite")
+
+
+def stopped_scan(
+    database: Path, folder: Path, number: signal.Signals, *, after: int
+) -> dict[str, object]:
+    """Send the signal to a scan once it has committed so many photos; the last line it printed."""
+    with subprocess.Popen(
+        [sys.executable, __file__, str(database), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(after):
+            line = process.stdout.readline()
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert process.returncode == 130, errors
+        assert errors.endswith("photos done, run again to go on.\n") and errors.count("\n") == 1
+    return json.loads((line + rest).splitlines()[-1])  # type: ignore[no-any-return]
 
 
 def test_real_photos_through_the_real_networks(library: Library) -> None:
@@ -587,11 +610,10 @@ def test_real_photos_through_the_real_networks(library: Library) -> None:
     assert run(library, *some, analyzer=analyzer).total == 0
 
 
-def _print_each(analyses: Iterator[Analysis]) -> None:
-    for analysis in analyses:
-        print(analysis.file.path, flush=True)
-
-
 if __name__ == "__main__":
-    with Library.open(Path(sys.argv[1])) as here:
-        _print_each(iter(scan(here, [Path(sys.argv[2])], fake_analyzer())))
+    from facecluster.cli import main, scan_progress
+    from facecluster.cli import scan as command
+
+    scan_progress._PAUSE = 0.0  # a line for each photo
+    command.open_analyzer = lambda _: fake_analyzer()  # type: ignore[assignment]
+    main(["scan", sys.argv[2], "--json", "--db", sys.argv[1]])

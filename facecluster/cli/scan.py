@@ -12,14 +12,8 @@ import click
 from facecluster.cli.groups import group_faces, tell_grouping
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import (
-    Progress,
-    hint,
-    json_option,
-    note,
-    print_json,
-    printable,
-)
+from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.cli.scan_progress import carry_out, print_summary
 
 if TYPE_CHECKING:
     from facecluster.library import Library, Status
@@ -37,7 +31,7 @@ FEW = 5  # as many unreadable photos are listed unasked
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as told above.")
 @examples("scan ~/Pictures", "scan ~/Pictures /media/camera --group", "scan photos --db p.sqlite")
 @with_library
 def scan(
@@ -52,19 +46,26 @@ def scan(
 
     Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names.
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
-    that cannot be read are listed by 'status' and make the exit code 3.
+    that cannot be read are listed by 'status' and make the exit code 3. Ctrl+C stops it at any
+    moment (exit code 130): what is done is kept.
+
+    --json prints an object a line, each with a message_type: "status" (done, total, faces,
+    unreadable, seconds, seconds_left) about once a second while there is work, "error" (path,
+    error) for each photo that cannot be read, and as the last line, also after Ctrl+C, "summary"
+    (found, unchanged, analysed, linked, embedded_again, removed, unreadable, faces, seconds,
+    interrupted; grouping after --group).
     """
     analyzer = open_analyzer(model or default_network(library))
-    summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty)
+    summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty, as_json=as_json)
     if not as_json:
         tell_scan(summary, seconds)  # also when grouping then fails
-    grouping = group_faces(library, model=model) if then_group else None
-    if as_json:
-        figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
-        if grouping:
-            figures["grouping"] = dataclasses.asdict(grouping)
-        print_json(figures)
-    else:
+    grouping = None
+    try:
+        grouping = group_faces(library, model=model) if then_group else None
+    finally:
+        if as_json:
+            print_summary(summary, seconds, grouping)
+    if not as_json:
         if grouping:
             tell_grouping(library, grouping)
         if summary.unreadable:
@@ -76,21 +77,19 @@ def scan(
 
 
 def look_at(
-    library: Library, paths: tuple[Path, ...], analyzer: Analyzer, *, allow_empty: bool
+    library: Library,
+    paths: tuple[Path, ...],
+    analyzer: Analyzer,
+    *,
+    allow_empty: bool,
+    as_json: bool = False,
 ) -> tuple[Summary, float]:
-    """Run a scan under a progress bar; returns what it did and its seconds."""
+    """Run a scan and tell how far it is; returns what it did and its seconds."""
     from facecluster.scan import scan as start
 
     began = time.monotonic()
     run = start(library, paths, analyzer, allow_empty=allow_empty)
-    done = 0
-    try:
-        with Progress("photos") as bar:
-            for done, _ in enumerate(run, start=1):
-                bar.show(done, run.total)
-    except KeyboardInterrupt:
-        note(f"Stopped: {done} photos done, run again to go on.")
-        click.get_current_context().exit(130)
+    carry_out(run, began, as_json=as_json)
     return run.summary, time.monotonic() - began
 
 

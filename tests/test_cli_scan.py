@@ -1,0 +1,127 @@
+"""What scan prints: for a person a sentence, for a script a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from facecluster.cli import scan, scan_progress
+from facecluster.errors import LibraryError
+from facecluster.images import Picture
+from facecluster.scan import Analyzer, Found
+
+Run = Callable[..., Result]
+SUMMARY = (
+    *("message_type", "found", "unchanged", "analysed", "linked", "embedded_again", "removed"),
+    *("unreadable", "faces", "seconds", "interrupted"),
+)
+STATUS = ("message_type", "done", "total", "faces", "unreadable", "seconds", "seconds_left")
+
+
+class Blind:
+    """Stands for both networks: sees no faces, and may stop the scan after so many photos."""
+
+    name, fingerprint, dimension = "blind", "f", 4
+    stop_after = 10**6
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def analyze(self, pictures: Sequence[Picture]) -> list[Found]:
+        if self.seen >= self.stop_after:
+            raise KeyboardInterrupt
+        self.seen += len(pictures)
+        return [Found((), np.empty((0, 4), dtype=np.float32)) for _ in pictures]
+
+
+@pytest.fixture(autouse=True)
+def blind(monkeypatch: pytest.MonkeyPatch) -> Blind:
+    blind = Blind()
+    analyzer = Analyzer(blind, blind)  # type: ignore[arg-type]
+    monkeypatch.setattr(analyzer, "analyze", blind.analyze)
+    monkeypatch.setattr(scan, "open_analyzer", lambda _: analyzer)
+    return blind
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(20):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(folder / f"{number:02}.png")
+    return folder
+
+
+def lines(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_line_is_an_object_and_the_last_one_the_summary(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_progress, "_PAUSE", 0.0)
+    (photos / "bro ken.jpg").write_bytes(b"no picture")
+    result = run("scan", photos, "--json")
+    assert result.exit_code == 3
+    *told, summary = lines(result)
+    assert tuple(summary) == SUMMARY
+    assert (summary["analysed"], summary["unreadable"], summary["interrupted"]) == (20, 1, False)
+    (error,) = (line for line in told if line["message_type"] == "error")
+    assert error == {
+        "message_type": "error",
+        "path": str(photos / "bro ken.jpg"),
+        "error": f"{photos / 'bro ken.jpg'} is not a picture of a kind that facecluster reads.",
+    }
+    status = [line for line in told if line["message_type"] == "status"]
+    assert {tuple(line) for line in status} == {STATUS}
+    assert (status[0]["done"], status[0]["total"], status[0]["seconds_left"]) == (0, 21, None)
+    assert (status[-1]["done"], status[-1]["seconds_left"]) == (21, 0)
+
+
+def test_status_lines_come_no_more_than_about_once_a_second(run: Run, photos: Path) -> None:
+    result = run("scan", photos, "--json")
+    kinds = [line["message_type"] for line in lines(result)]
+    assert kinds[0] == "status" and kinds[-1] == "summary"
+    assert len(kinds) <= 3 + float(str(lines(result)[-1]["seconds"]))
+
+
+def test_with_nothing_to_do_the_summary_is_all(run: Run, photos: Path) -> None:
+    assert run("scan", photos).exit_code == 0
+    (summary,) = lines(run("scan", photos, "--json"))
+    assert (summary["message_type"], summary["unchanged"]) == ("summary", 20)
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_ctrl_c_tells_what_is_done_and_the_next_run_goes_on(
+    run: Run, photos: Path, blind: Blind, words: list[str]
+) -> None:
+    blind.stop_after = 8
+    result = run("scan", photos, *words)
+    assert result.exit_code == 130
+    done = blind.seen
+    assert 0 < done < 20
+    assert result.stderr == f"Stopped: {done} photos done, run again to go on.\n"
+    if words:
+        summary = lines(result)[-1]
+        assert (summary["analysed"], summary["interrupted"]) == (done, True)
+    blind.stop_after = 10**6
+    summary = lines(run("scan", photos, "--json"))[-1]
+    assert (summary["unchanged"], summary["analysed"]) == (done, 20 - done)
+
+
+def test_the_summary_comes_also_when_grouping_fails(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise LibraryError("It cannot be.")
+
+    monkeypatch.setattr(scan, "group_faces", fail)
+    result = run("scan", photos, "--json", "--group")
+    assert (result.exit_code, result.stderr) == (1, "Error: It cannot be.\n")
+    assert lines(result)[-1]["analysed"] == 20
