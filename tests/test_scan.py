@@ -545,7 +545,7 @@ def test_stopped_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
 ) -> None:
     dice = random.Random(7)
     folder = tmp_path / "photos"
-    for number in range(150):
+    for number in range(250):
         faces = [(dice.randrange(40), dice.randrange(1, 50), dice.randrange(1, 16))]
         draw(folder / f"{number:03}.png", *faces, note=number)
     (folder / "broken.png").write_bytes(b"no picture")
@@ -555,13 +555,13 @@ def test_stopped_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
     database = tmp_path / "stopped.sqlite"
     kept = 0
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGINT):
-        told = stopped_scan(database, folder, number, after=dice.randrange(2, 30))
+        told = stopped_scan(database, folder, number, after=dice.randrange(2, 6))
         with Library.open(database) as library:
             before, kept = kept, library.status().files
-        assert before < kept < 152
+        assert before < kept < 252
         if number == signal.SIGINT:
             assert (told["message_type"], told["interrupted"]) == ("summary", True)
-            assert told["found"] == 152 and told["unchanged"] == before
+            assert told["found"] == 252 and told["unchanged"] == before
             done = told["analysed"] + told["linked"] + told["unreadable"]  # type: ignore[operator]
             assert 0 < done <= kept - before
     with Library.open(database) as library:
@@ -573,7 +573,7 @@ def test_stopped_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
 def stopped_scan(
     database: Path, folder: Path, number: signal.Signals, *, after: int
 ) -> dict[str, object]:
-    """Send the signal to a scan once it has committed so many photos; the last line it printed."""
+    """Send the signal to a scan once it has printed so many lines; the last line it printed."""
     with subprocess.Popen(
         [sys.executable, __file__, str(database), str(folder)],
         stdout=subprocess.PIPE,
@@ -614,6 +614,6 @@ if __name__ == "__main__":
     from facecluster.cli import main, scan_progress
     from facecluster.cli import scan as command
 
-    scan_progress._PAUSE = 0.0  # a line for each photo
+    scan_progress._PAUSE = 0.0  # a line for each commit
     command.open_analyzer = lambda _: fake_analyzer()  # type: ignore[assignment]
     main(["scan", sys.argv[2], "--json", "--db", sys.argv[1]])

@@ -64,11 +64,12 @@ def _print_lines(run: Scan, began: float) -> None:
     pace, told = Pace(run.total_work), began
     if run.total:
         _print_status(run, pace, began)
-    for analysis in run:
+    for done, analysis in enumerate(run, start=1):
         pace.add(work(analysis.file.size))
         if analysis.error:
             _print_error(analysis)
-        if time.monotonic() - told >= _PAUSE:
+        # Photos are committed and counted several at once: between them the figures do not agree.
+        if done == run.summary.done and time.monotonic() - told >= _PAUSE:
             _print_status(run, pace, began)
             told = time.monotonic()
 
