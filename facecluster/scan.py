@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ class Summary:
     """A scan in figures, of files; faces counts those found in analysed photos.
 
     linked files have content known from another file; embedded_again photos keep their faces and
-    get vectors of another model; removed files are no longer there.
+    get vectors of another model; removed files are no longer there; skipped ones are RAW photos
+    that are new or changed where the package to read them is not installed.
     """
 
     found: int = 0
@@ -64,6 +65,7 @@ class Summary:
     embedded_again: int = 0
     removed: int = 0
     unreadable: int = 0
+    skipped: int = 0
     faces: int = 0
 
     @property
@@ -81,6 +83,9 @@ class _Look:
     linked: bool = False
     picture: Picture | None = None
     error: str | None = None
+
+
+OfFile = TypeVar("OfFile", _Look, Unembedded)
 
 
 class Analyzer:
@@ -219,10 +224,14 @@ class Scan:
             for one in library.scanned.unembedded(self._model, self._roots)
             if one.file.path not in looked_at
         ]
-        self.total = len(self._looks) + len(again)
+        wanted = len(self._looks) + len(again)
+        self._looks, again = _readable(self._looks), _readable(again)
         files = [look.file for look in self._looks] + [one.file for one in again]
+        self.total = len(files)
         self.total_work = sum(work(file.size) for file in files)
-        self.summary = Summary(found=len(found), unchanged=len(found) - self.total)
+        self.summary = Summary(
+            found=len(found), unchanged=len(found) - wanted, skipped=wanted - self.total
+        )
 
     def __iter__(self) -> Iterator[Analysis]:
         yield from self._analyze()
@@ -294,7 +303,7 @@ class Scan:
 
     def _embed_again(self) -> Iterator[Analysis]:
         """Faces that this model has not seen: found by the same detector, before."""
-        again = self._library.scanned.unembedded(self._model, self._roots)
+        again = _readable(self._library.scanned.unembedded(self._model, self._roots))
         with closing(self._engine(self._read, (_Look(one.file) for one in again))) as looks:
             batch: list[tuple[Unembedded, _Look]] = []
             for one, look in zip(again, looks, strict=True):
@@ -331,6 +340,12 @@ def _look(file: FileStamp, known: Mapping[str, KnownFile], detector: str) -> _Lo
     if before.error or before.detector == detector:
         return None
     return _Look(file, before.sha256)
+
+
+def _readable(some: Sequence[OfFile]) -> list[OfFile]:
+    """Without RAW photos where the package to read them is not installed."""
+    with_raw = images.can_read_raw()
+    return [one for one in some if with_raw or not images.is_raw(one.file.path)]
 
 
 def _hash(look: _Look) -> _Look:

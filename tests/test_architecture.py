@@ -32,6 +32,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "starlette": {"review"},
     "uvicorn": {"review"},
     "watchfiles": {"watching"},
+    "rawpy": {"images"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},

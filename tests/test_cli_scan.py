@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from facecluster import images
 from facecluster.cli import scan, scan_progress
 from facecluster.errors import LibraryError
 from facecluster.images import Picture
@@ -19,7 +22,7 @@ from facecluster.scan import Analyzer, Found
 Run = Callable[..., Result]
 SUMMARY = (
     *("message_type", "found", "unchanged", "analysed", "linked", "embedded_again", "removed"),
-    *("unreadable", "faces", "seconds", "interrupted"),
+    *("unreadable", "skipped", "faces", "seconds", "interrupted"),
 )
 STATUS = ("message_type", "done", "total", "faces", "unreadable", "seconds", "seconds_left")
 
@@ -125,3 +128,31 @@ def test_the_summary_comes_also_when_grouping_fails(
     result = run("scan", photos, "--json", "--group")
     assert (result.exit_code, result.stderr) == (1, "Error: It cannot be.\n")
     assert lines(result)[-1]["analysed"] == 20
+
+
+def test_without_the_package_raw_photos_are_skipped_and_counted(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "can_read_raw", lambda: False)
+    for name in ("a.dng", "b.NEF"):
+        (photos / name).write_bytes(b"no matter what")
+    result = run("scan", photos)
+    assert result.exit_code == 0
+    assert result.stdout == "22 photos: 20 looked at, 2 skipped; 0 faces found.\n"
+    assert "2 skipped are RAW photos: pip install 'facecluster[raw]'" in result.stderr
+    (summary,) = lines(run("scan", photos, "--json"))
+    assert (summary["found"], summary["unchanged"], summary["skipped"]) == (22, 20, 2)
+
+
+def test_raw_photos_that_are_known_stay_when_the_package_goes(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(photos / "00.png", photos / "a.dng")  # known by its content: it is not read
+    assert run("scan", photos).exit_code == 0
+    monkeypatch.setattr(images, "can_read_raw", lambda: False)
+    (summary,) = lines(run("scan", photos, "--json"))
+    assert (summary["unchanged"], summary["removed"], summary["skipped"]) == (21, 0, 0)
+    os.utime(photos / "a.dng", ns=(1, 1))
+    summary = lines(run("scan", photos, "--json"))[-1]
+    assert (summary["unchanged"], summary["removed"], summary["skipped"]) == (20, 0, 1)
+    assert json.loads(run("status", "--json").stdout)["files"] == 21

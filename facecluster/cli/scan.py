@@ -44,16 +44,17 @@ def scan(
 ) -> None:
     """Find the faces of all photos below the folders PATHS.
 
-    Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names.
-    Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
-    that cannot be read are listed by 'status' and make the exit code 3. Ctrl+C stops it at any
-    moment (exit code 130): what is done is kept.
+    Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names, and
+    RAW photos (DNG, CR3, NEF, ARW and others) with the extra 'raw', unless a picture of the same
+    name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
+    on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
+    Ctrl+C stops it at any moment (exit code 130): what is done is kept.
 
     --json prints an object a line, each with a message_type: "status" (done, total, faces,
     unreadable, seconds, seconds_left) about once a second while there is work, "error" (path,
     error) for each photo that cannot be read, and as the last line, also after Ctrl+C, "summary"
-    (found, unchanged, analysed, linked, embedded_again, removed, unreadable, faces, seconds,
-    interrupted; grouping after --group).
+    (found, unchanged, analysed, linked, embedded_again, removed, unreadable, skipped, faces,
+    seconds, interrupted; grouping after --group).
     """
     analyzer = open_analyzer(model or default_network(library))
     summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty, as_json=as_json)
@@ -65,15 +66,14 @@ def scan(
     finally:
         if as_json:
             print_summary(summary, seconds, grouping)
-    if not as_json:
-        if grouping:
-            tell_grouping(library, grouping)
-        if summary.unreadable:
-            hint("'facecluster status --unreadable' lists the photos that could not be read")
-        else:
-            hint("'facecluster groups'" if grouping else "'facecluster group'")
+    if grouping and not as_json:
+        tell_grouping(library, grouping)
     if summary.unreadable:
+        if not as_json:
+            hint("'facecluster status --unreadable' lists the photos that could not be read")
         click.get_current_context().exit(3)
+    if not as_json:
+        hint("'facecluster groups'" if grouping else "'facecluster group'")
 
 
 def look_at(
@@ -101,7 +101,13 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.embedded_again} given new embeddings"] if summary.embedded_again else []
     parts += [f"{summary.removed} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
+    parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     click.echo(f"{summary.found} photos: {', '.join(parts)}; {summary.faces} faces found.")
+    if summary.skipped:
+        note(
+            f"The {summary.skipped} skipped are RAW photos:"
+            " pip install 'facecluster[raw]', then scan again."
+        )
     looked_at = summary.analysed + summary.embedded_again
     if looked_at:
         note(f"{seconds:.1f} s, {looked_at / seconds:.1f} photos/s")
