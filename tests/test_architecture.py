@@ -15,6 +15,8 @@ LAYERS = [
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
     | {"glimpse", "pace"},
     {"detect", "embed", "quality", "missing", "portraits"},
+    {"analyzer"},
+    {"pipeline"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching"},
     {"training_set"},
@@ -33,6 +35,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "uvicorn": {"review"},
     "watchfiles": {"watching"},
     "rawpy": {"images"},
+    "distributed": {"engines"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},

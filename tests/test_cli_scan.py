@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from made_up_networks import open_made_up
 from PIL import Image
 
 from facecluster import images
+from facecluster.analyzer import Analyzer, Found
 from facecluster.cli import scan, scan_progress
 from facecluster.errors import LibraryError
 from facecluster.images import Picture
-from facecluster.scan import Analyzer, Found
 
 Run = Callable[..., Result]
 SUMMARY = (
@@ -156,3 +157,28 @@ def test_raw_photos_that_are_known_stay_when_the_package_goes(
     summary = lines(run("scan", photos, "--json"))[-1]
     assert (summary["unchanged"], summary["removed"], summary["skipped"]) == (20, 0, 1)
     assert json.loads(run("status", "--json").stdout)["files"] == 21
+
+
+@pytest.mark.parametrize("where", ["--jobs", "--dask"])
+def test_the_work_can_be_given_to_processes_and_to_a_cluster(
+    run: Run,
+    photos: Path,
+    where: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scan, "open_analyzer", open_made_up)
+    result = run(
+        "scan", photos, where, 1 if where == "--jobs" else request.getfixturevalue("cluster")
+    )
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "20 photos: 20 looked at; 0 faces found.\n"
+
+
+def test_one_place_to_work_has_to_be_chosen(run: Run, photos: Path) -> None:
+    result = run("scan", photos, "--jobs", 2, "--dask", "tcp://here:8786")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: --jobs is for this machine and --dask for a cluster: choose one.\n"
+    )
+    assert run("scan", photos, "--jobs", 0).exit_code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,26 +14,45 @@ from facecluster.cli.groups import group_faces, tell_grouping
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.cli.scan_engines import Engines, open_engines
 from facecluster.cli.scan_progress import carry_out, print_summary
 
 if TYPE_CHECKING:
+    from facecluster.analyzer import Analyzer
     from facecluster.library import Library, Status
-    from facecluster.scan import Analyzer, Summary
+    from facecluster.people import Regrouping
+    from facecluster.scan import Summary
 
 __all__ = ["COMMANDS", "look_at", "tell_scan"]
 
 FEW = 5  # as many unreadable photos are listed unasked
+_JSON_LINES = """
+--json prints an object a line, each with a message_type: "status" (done, total, faces, unreadable,
+seconds, seconds_left) about once a second while there is work, "error" (path, error) for each photo
+that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, unchanged, analysed,
+linked, embedded_again, removed, unreadable, skipped, faces, seconds, interrupted; grouping after
+--group).
+"""
 
 
-@click.command()
+@click.command(epilog=_JSON_LINES)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as told above.")
-@examples("scan ~/Pictures", "scan ~/Pictures /media/camera --group", "scan photos --db p.sqlite")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Look at photos in N processes.")
+@click.option(
+    "--dask", "cluster", metavar="ADDRESS", help="Look at photos on the workers of a Dask cluster."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as told below.")
+@examples(
+    "scan ~/Pictures",
+    "scan ~/Pictures /media/camera --group",
+    "scan photos --db p.sqlite",
+    "scan /shared/photos --dask tcp://scheduler:8786",
+)
 @with_library
 def scan(
     library: Library,
@@ -40,6 +60,8 @@ def scan(
     model: str | None,
     then_group: bool,
     allow_empty: bool,
+    jobs: int | None,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Find the faces of all photos below the folders PATHS.
@@ -49,15 +71,12 @@ def scan(
     name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
     on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
     Ctrl+C stops it at any moment (exit code 130): what is done is kept.
-
-    --json prints an object a line, each with a message_type: "status" (done, total, faces,
-    unreadable, seconds, seconds_left) about once a second while there is work, "error" (path,
-    error) for each photo that cannot be read, and as the last line, also after Ctrl+C, "summary"
-    (found, unchanged, analysed, linked, embedded_again, removed, unreadable, skipped, faces,
-    seconds, interrupted; grouping after --group).
     """
-    analyzer = open_analyzer(model or default_network(library))
-    summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty, as_json=as_json)
+    opener = partial(open_analyzer, model or default_network(library))
+    analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
+    summary, seconds = look_at(
+        library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json
+    )
     if not as_json:
         tell_scan(summary, seconds)  # also when grouping then fails
     grouping = None
@@ -66,13 +85,18 @@ def scan(
     finally:
         if as_json:
             print_summary(summary, seconds, grouping)
-    if grouping and not as_json:
+    if not as_json:
+        _tell_next(library, summary, grouping)
+    if summary.unreadable:
+        click.get_current_context().exit(3)
+
+
+def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) -> None:
+    if grouping:
         tell_grouping(library, grouping)
     if summary.unreadable:
-        if not as_json:
-            hint("'facecluster status --unreadable' lists the photos that could not be read")
-        click.get_current_context().exit(3)
-    if not as_json:
+        hint("'facecluster status --unreadable' lists the photos that could not be read")
+    else:
         hint("'facecluster groups'" if grouping else "'facecluster group'")
 
 
@@ -80,6 +104,7 @@ def look_at(
     library: Library,
     paths: tuple[Path, ...],
     analyzer: Analyzer,
+    engines: Engines | None = None,
     *,
     allow_empty: bool,
     as_json: bool = False,
@@ -88,7 +113,8 @@ def look_at(
     from facecluster.scan import scan as start
 
     began = time.monotonic()
-    run = start(library, paths, analyzer, allow_empty=allow_empty)
+    engine, analyse = engines or (None, None)
+    run = start(library, paths, analyzer, engine=engine, analyse=analyse, allow_empty=allow_empty)
     carry_out(run, began, as_json=as_json)
     return run.summary, time.monotonic() - began
 
