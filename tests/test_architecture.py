@@ -13,9 +13,11 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
-    | {"glimpse"},
+    | {"glimpse", "pace"},
     {"installed"},
     {"detect", "embed", "quality", "missing", "portraits"},
+    {"analyzer"},
+    {"pipeline"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching", "reembedding"},
     {"training_set", "videos", "degraded"},
@@ -34,6 +36,8 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "starlette": {"review"},
     "uvicorn": {"review"},
     "watchfiles": {"watching"},
+    "rawpy": {"images"},
+    "distributed": {"engines"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},
