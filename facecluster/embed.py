@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facecluster import download
 from facecluster.errors import ModelError
+from facecluster.facenet.calibration import Calibration
 from facecluster.facenet.header import Header, read_header
 from facecluster.installed import installed, installed_file
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLED",
     "Embedder",
+    "GroupThreshold",
     "Model",
     "find_model",
+    "group_threshold",
     "list_models",
     "multiplies_bfloat16",
     "open_model",
@@ -41,6 +44,11 @@ _BATCH = {"cpu": 64, "cuda": 512}
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
+# Of how many strangers a face may expect to find one within the threshold of grouping. Precision
+# stays where it is when this does, measured with this network and its teacher from 90 to 16,000
+# faces (tests/benchmarks/measure_thresholds.py); 0.98 and more is reached up to 0.02.
+_FALSE_LINKS = 0.02
+_FEWEST = 128
 
 State = Literal["bundled", "installed", "downloaded", "not downloaded", "file"]
 
@@ -50,7 +58,8 @@ class Model:
     """A network that could be opened.
 
     path is None when it is not downloaded. thresholds are squared distances by use (verify,
-    identify, group); for the downloaded ones they are not measured by this project.
+    identify, group); for the downloaded ones they are not measured by this project. calibration
+    is None where nobody has measured what the distances mean.
     """
 
     name: str
@@ -59,6 +68,30 @@ class Model:
     architecture: str
     dimension: int
     thresholds: dict[str, float]
+    calibration: Calibration | None = None
+
+    @property
+    def card(self) -> Path | None:
+        """The file that tells how the network was made and where it fails, if it is there."""
+        beside = self.path.with_suffix(".md") if self.path else None
+        return beside if beside and beside.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupThreshold:
+    """The squared distance to group so many faces with, and the rule it comes from.
+
+    For up to `faces` faces, `false_links` strangers a face are expected within it, by the
+    network's false-accept rate `rate`; extrapolated says that the pairs behind it were too few to
+    show that rate. All but the threshold are None when the network has no calibration: then it is
+    the one constant of the network.
+    """
+
+    threshold: float
+    faces: int | None = None
+    false_links: float | None = None
+    rate: float | None = None
+    extrapolated: bool | None = None
 
 
 class Embedder:
@@ -69,7 +102,7 @@ class Embedder:
     make the same embeddings, up to precision: where the CPU multiplies bfloat16 in hardware the
     convolutions use it. That is 2.3 x faster, and moves squared distances by 0.002 (root mean
     square; 0.015 at most between 1,016 real faces, the tests allow 0.02), less than matters to any
-    threshold. thresholds are squared distances by use: verify, identify, group.
+    threshold. thresholds and calibration are the Model's.
     """
 
     def __init__(
@@ -88,6 +121,7 @@ class Embedder:
         self.fingerprint = fingerprint + ("+mirror" if mirror else "")
         self.dimension = model.dimension
         self.thresholds = dict(model.thresholds)
+        self.calibration = model.calibration
         self.crop_size, self.margin, self._picture, self._mean, self._std = _input(model)
         self._network, self._device, self._mirror = folded(network), device, mirror
         self._reduced = reduced
@@ -188,6 +222,22 @@ def find_model(name_or_path: str) -> Model:
     raise ModelError(f"{path} is no file of weights: they end in .safetensors or .pt.")
 
 
+def group_threshold(model: Model, faces: int) -> GroupThreshold:
+    """The squared distance at which to group a library of so many faces.
+
+    The more strangers, the more chances of a false link: among n faces each meets n - 1 others, so
+    the rule keeps n x FAR(threshold) at a constant. n is rounded up to a power of two, at least
+    128, so that the threshold holds still until the library has doubled.
+    """
+    if model.calibration is None:
+        return GroupThreshold(model.thresholds["group"])
+    most = max(_FEWEST, 1 << max(0, faces - 1).bit_length())
+    found = model.calibration.threshold(_FALSE_LINKS / most)
+    return GroupThreshold(
+        round(found.threshold, 3), most, _FALSE_LINKS, found.rate, found.extrapolated
+    )
+
+
 def open_model(
     name_or_path: str,
     *,
@@ -239,7 +289,15 @@ def multiplies_bfloat16() -> bool:
 def _described(path: Path, state: State) -> Model:
     header = read_header(path)
     name = header.name if state == "file" else path.stem
-    return Model(name, state, path, header.architecture, header.dimension, header.thresholds)
+    return Model(
+        name,
+        state,
+        path,
+        header.architecture,
+        header.dimension,
+        header.thresholds,
+        header.calibration,
+    )
 
 
 def _published(name: str) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ from facecluster.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from facecluster.embed import Model
     from facecluster.library import Library
 
 __all__ = ["COMMANDS"]
@@ -104,10 +106,15 @@ def _milliseconds(architectures: set[str]) -> dict[str, float]:
 @json_option
 @examples("models info nn4", "models info my-network.safetensors --json")
 def info(name: str, as_json: bool) -> None:
-    """Describe a network: where its file is, what it is, its thresholds."""
+    """Describe a network: its file, its thresholds, what its distances mean, its model card.
+
+    FAR (false-accept rate): of the pairs of two people, the share within a squared distance. Where
+    the pairs were too few to show it, it is extrapolated.
+    """
     from facecluster.embed import find_model
 
     found = find_model(name)
+    card = found.card.read_text(encoding="utf-8") if found.card else None
     about = {
         "model": found.name,
         "state": found.state,
@@ -115,6 +122,8 @@ def info(name: str, as_json: bool) -> None:
         "architecture": found.architecture,
         "dimension": found.dimension,
         "thresholds": found.thresholds,
+        "calibration": dataclasses.asdict(found.calibration) if found.calibration else None,
+        "card": card,
     }
     if as_json:
         print_json(about)
@@ -123,6 +132,31 @@ def info(name: str, as_json: bool) -> None:
         click.echo(f"{key:13}{about[key] if about[key] is not None else '-'}")
     for use, threshold in found.thresholds.items():
         click.echo(f"{use:13}squared distance up to {threshold:.3f}")
+    _tell_calibration(found)
+    if card:
+        click.echo(f"\n{card.rstrip()}")
+
+
+def _tell_calibration(model: Model) -> None:
+    calibration = model.calibration
+    if calibration is None:
+        click.echo("calibration  none: no probabilities, and one threshold for groups of any size")
+        return
+    click.echo(
+        f"calibration  {calibration.source}: {calibration.same} pairs of one person, "
+        f"{calibration.different} of two\n"
+    )
+    rows = [
+        {
+            "FAR": f"{one.rate:.0e}".replace("e-0", "e-"),
+            "squared_distance": f"{one.threshold:.3f}",
+            "probability": calibration.probability(one.threshold),
+            "extrapolated": one.extrapolated,
+        }
+        for one in calibration.rates
+    ]
+    print_rows(rows, "table", columns=["FAR", "squared_distance", "probability", "extrapolated"])
+    note("probability: of one person, where pairs of one and of two people are as frequent.")
 
 
 @models.command("download")
