@@ -94,6 +94,12 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
             assert lines <= 40, f"{node.name} has {lines} lines"
 
 
+def test_only_parallel_knows_of_other_processes() -> None:
+    for path in MODULES:
+        if "torch.distributed" in path.read_text():
+            assert relative(path) == "facenet/parallel.py"
+
+
 def test_public_names_are_sorted_and_exist() -> None:
     assert facecluster.__all__ == sorted(facecluster.__all__)
     assert set(facecluster.__all__) <= set(dir(facecluster))
