@@ -134,16 +134,22 @@ class Forgetting:
         photos = connection.rows(
             f"select count(distinct photo) from face where id {listed}", (faces,)
         )
+        # the person under all names: an older one, or a misspelt one, may be in old words only
+        called = connection.rows(
+            f"select person from statement where face {listed} and person is not null union"
+            " select ?",
+            (faces, person),
+        )
         places = self._leave_out(faces)
         vectors = connection.count(f"delete from embedding where face {listed}", (faces,))
         statements = connection.count(f"delete from statement where face {listed}", (faces,))
         statements += connection.count(_REPLACED, (person,))
         statements += connection.count("delete from statement where person = ?", (person,))
         count = connection.count(f"delete from face where id {listed}", (faces,))
-        # names that only these faces had: an older one of the same person, or a misspelt one
         gone = connection.rows(
-            "delete from person where id not in"
-            " (select person from statement where person is not null) returning name"
+            "delete from person where id in (select value from json_each(?)) and id not in"
+            " (select person from statement where person is not null) returning name",
+            (json.dumps([number for (number,) in called]),),
         )
         names = [name for (name,) in gone]
         lines = self._scrub_log(names)
