@@ -10,8 +10,10 @@ from facecluster.grouping.agglomerative import Dendrogram, cut, linkage
 from facecluster.grouping.centroids import join_by_centroid
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import sparse_hdbscan
+from facecluster.grouping.growing import grow
 from facecluster.grouping.kmeans import spherical_kmeans
 from facecluster.grouping.numbering import renumber
+from facecluster.grouping.settling import settle
 
 __all__ = [
     "METHODS",
@@ -20,8 +22,10 @@ __all__ = [
     "Dendrogram",
     "cut",
     "group",
+    "grow",
     "linkage",
     "renumber",
+    "settle",
 ]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")

@@ -206,6 +206,33 @@ def bytes_for_vectors(database: Database) -> None:
         )
 
 
+# The faces that the newest grouping has looked at, in a group or not. later: not in the last full
+# pass, but since. changed: a new vector, or a word said or taken back, calls for another look; as
+# triggers tell it, no command has to think of it.
+_LOOKED_AT = """
+create table looked_at (
+    face integer primary key references face on delete cascade,
+    later integer not null,
+    changed integer not null default 0
+) strict;
+insert into looked_at (face, later) select face, 0 from member;
+create trigger vector_changed after update of vector on embedding
+    begin update looked_at set changed = 1 where face = new.face; end;
+create trigger vector_gone after delete on embedding
+    begin update looked_at set changed = 1 where face = old.face; end;
+create trigger stated after insert on statement
+    begin update looked_at set changed = 1 where face = new.face; end;
+create trigger taken_back after update of face, revoked_by on statement
+    begin update looked_at set changed = 1 where face in (old.face, new.face); end;
+"""
+
+
+@MIGRATIONS()
+def faces_looked_at(database: Database) -> None:
+    """Which faces a grouping has looked at, so that the next one looks at the others only."""
+    _execute(database, _LOOKED_AT)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

@@ -134,6 +134,15 @@ class Statements:
         )
         return [Word(*row) for row in rows]
 
+    def taken_back(self, faces: Iterable[int]) -> set[int]:
+        """Those of the faces of which a word that said whose they are was taken back."""
+        rows = self._connection.rows(
+            "select distinct face from statement where kind in ('is', 'part')"
+            " and revoked_by is not null and face in (select value from json_each(?))",
+            (json.dumps([int(face) for face in faces]),),
+        )
+        return {face for (face,) in rows}
+
     def truth(self, faces: Iterable[int] | None = None) -> list[Fact]:
         """What holds now, by face: at most one of `is`, `ignore`, `not-a-face`, and any `is-not`.
 
