@@ -81,9 +81,14 @@ class Statements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def say(self, facts: Sequence[Fact], *, command: str) -> int:
-        """Append one action that states these facts, all or nothing; the action's number."""
-        if not facts:
+    def say(
+        self, facts: Sequence[Fact], *, births: Mapping[int, str] | None = None, command: str
+    ) -> int:
+        """Append one action that states these facts, all or nothing; the action's number.
+
+        births are when people were born, each a date in ISO 8601, a month or a year.
+        """
+        if not facts and not births:
             raise ValueError("an action must state something")
         with self._connection.transaction():
             action = self._append(command, None)
@@ -91,7 +96,19 @@ class Statements:
                 "insert into statement (action, face, kind, person) values (?, ?, ?, ?)",
                 ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
             )
+            self._connection.run_many(
+                "insert into birth (action, person, born) values (?, ?, ?)",
+                ((action, person, born) for person, born in (births or {}).items()),
+            )
         return action
+
+    def births(self) -> dict[int, str]:
+        """When people were born, as far as was said: of several words the newest counts."""
+        return dict(
+            self._connection.rows(
+                "select person, born from birth where revoked_by is null order by id"
+            )
+        )
 
     def part(
         self, parts: Sequence[Sequence[int]], loose: Sequence[int] = (), *, command: str
@@ -269,9 +286,10 @@ class Statements:
         said = action
         while target := self._undoes(said):
             said = target
-        self._connection.run(
-            "update statement set revoked_by = ? where action = ?", (undone.get(said), said)
-        )
+        for table in ("statement", "birth"):
+            self._connection.run(
+                f"update {table} set revoked_by = ? where action = ?", (undone.get(said), said)
+            )
         follow_undo(self._connection, said, undone=said in undone)
         return found[0]
 
