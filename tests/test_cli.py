@@ -176,7 +176,7 @@ def test_a_name_survives_every_regrouping(run: Run, database: Path) -> None:
         done = run("group", *words)
         assert "0 named faces moved, 0 names lost" in done.stdout
         assert json.loads(run("people", "--json").stdout) == [
-            {"person": "Ann", "faces": 6, "photos": 6}
+            {"person": "Ann", "faces": 6, "photos": 6, "born": None}
         ]
 
 

@@ -323,3 +323,22 @@ def test_faces_in_no_group_are_listed_with_who_they_may_be(run: Run, database: P
     assert run("suggest", "--loose", "--yes", 3).exit_code == 2
     run("name", *ids.split(), "Ann")
     assert "'facecluster groups'" in run("suggest", "--loose", "--threshold", 0.5).stderr
+
+
+def test_a_date_of_birth_is_said_listed_and_taken_back(run: Run, halves: None) -> None:
+    assert run("people").stdout.startswith("person  faces  photos\n")
+    told = run("people", "set", "ann", "--born", "2015-03")
+    assert (told.exit_code, told.stdout) == (0, "Ann was born in 2015-03.\n")
+    assert run("people").stdout.splitlines()[1].endswith("  2015-03")
+    (ann, *_) = listed(run, "people")
+    assert list(ann) == ["person", "faces", "photos", "born"] and ann["born"] == "2015-03"
+    assert listed(run, "log")[0]["command"] == "people set ann --born 2015-03"
+    for words, said in (
+        (["Anna", "--born", "2015"], "Did you mean Ann?"),
+        (["Ann", "--born", "2015-3"], "no date of birth"),
+        (["Ann"], "--born"),
+    ):
+        refused = run("people", "set", *words)
+        assert refused.exit_code == 2 and said in refused.stderr
+    assert run("undo").stdout == "Taken back: people set ann --born 2015-03.\n"
+    assert listed(run, "people")[0]["born"] is None

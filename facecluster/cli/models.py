@@ -106,7 +106,7 @@ def _milliseconds(architectures: set[str]) -> dict[str, float]:
 @json_option
 @examples("models info nn4", "models info my-network.safetensors --json")
 def info(name: str, as_json: bool) -> None:
-    """Describe a network: its file, its thresholds, what its distances mean, its model card.
+    """Describe a network: its file, thresholds, calibration, model card.
 
     FAR (false-accept rate): of the pairs of two people, the share within a squared distance. Where
     the pairs were too few to show it, it is extrapolated.

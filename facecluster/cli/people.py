@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import database_option, examples, with_library
 from facecluster.cli.output import Form, form_options, hint, note, print_rows
 from facecluster.errors import UsageError
 
@@ -21,17 +21,55 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "check_person"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @form_options
-@examples("people", "people --csv")
+@database_option
+@examples("people", "people --csv", 'people set "Mia" --born 2015-03')
+@click.pass_context
+def people(context: click.Context, form: Form) -> None:
+    """List the people you named, or set what you know of one."""
+    if context.invoked_subcommand is None:
+        _list_people(form=form)
+
+
 @with_library
-def people(library: Library, form: Form) -> None:
-    """List the people you named."""
+def _list_people(library: Library, form: Form) -> None:
     found = library.people()
-    rows = [{"person": one.name, "faces": one.faces, "photos": one.photos} for one in found]
-    print_rows(rows, form, columns=["person", "faces", "photos"])
+    births = library.statements.births()
+    rows = [
+        {
+            "person": one.name,
+            "faces": one.faces,
+            "photos": one.photos,
+            "born": births.get(one.id),
+        }
+        for one in found
+    ]
+    columns = ["person", "faces", "photos", "born"]
+    print_rows(rows, form, columns=columns if births or form != "table" else columns[:-1])
     if form == "table":
         hint("'facecluster faces --person NAME'" if found else "'facecluster groups'")
+
+
+@people.command("set")
+@click.argument("person", shell_complete=complete_person)
+@click.option("--born", required=True, metavar="DATE", help="2015-03-21, 2015-03 or 2015.")
+@examples('people set "Mia" --born 2015-03', 'people set "Mia" --born 2015')
+@with_library
+def set_person(library: Library, person: str, born: str) -> None:
+    """Say when PERSON was born.
+
+    From then on no face on an older photo, by the date in the photo, is put with them, suggested to
+    be them or identified as them; a name you gave such a face stays.
+    """
+    from facecluster.people import state_birth
+
+    check_person(library, person)
+    command = shlex.join(["people", "set", person, "--born", born])
+    state_birth(library, person, born, command=command)
+    when = "on" if born.count("-") == 2 else "in"
+    click.echo(f"{library.person_name(person)} was born {when} {born}.")
+    hint("'facecluster group' keeps older photos apart; 'facecluster undo' takes this back")
 
 
 @click.command()
@@ -155,7 +193,8 @@ def undo(library: Library, action: int | None) -> None:
 
     words = ["undo", *([str(action)] if action is not None else [])]
     undone = take_back(library, action, command=shlex.join(words))
-    click.echo(f"Taken back: {undone.command} ({_count(undone.faces)}).")
+    faces = f" ({_count(undone.faces)})" if undone.faces else ""
+    click.echo(f"Taken back: {undone.command}{faces}.")
     hint("'facecluster log'")
 
 

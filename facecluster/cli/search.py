@@ -22,11 +22,15 @@ from facecluster.cli.output import (
 from facecluster.errors import LibraryError, UnreadableImage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from facecluster.library import Library
-    from facecluster.scan import Analyzer, Found
+    from facecluster.people import Identity
+    from facecluster.records import Face
+    from facecluster.scan import Analyzer
 
 __all__ = ["COMMANDS"]
 
@@ -69,13 +73,14 @@ def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json
 def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
     from facecluster.evaluate import main_face
 
-    found, (width, height) = _look_at(analyzer, path)
+    picture = analyzer.read(path)
+    (found,) = analyzer.analyze([picture])
     if not found.faces:
         raise UnreadableImage(f"No face was found on {path}: try another photo of this person.")
     if len(found.faces) > 1:
         note(f"{path} shows {len(found.faces)} faces; the main one is compared.")
     row: NDArray[np.float32] = found.embeddings[
-        main_face([face.box for face in found.faces], width, height)
+        main_face([face.box for face in found.faces], picture.width, picture.height)
     ]
     return row
 
@@ -104,9 +109,26 @@ def identify(
     analyzer = open_analyzer(network)
     if analyzer.embedder.fingerprint != chosen.fingerprint:
         raise LibraryError(f"The network {network} has changed: scan your folders again first.")
-    found, _ = _look_at(analyzer, photo)
-    known = analyzer.embedder.calibration
-    answers = compare(library, chosen.id, found.embeddings, threshold=limit, calibration=known)
+    picture = analyzer.read(photo)
+    (found,) = analyzer.analyze([picture])
+    answers = compare(
+        library,
+        chosen.id,
+        found.embeddings,
+        threshold=limit,
+        calibration=analyzer.embedder.calibration,
+        taken=picture.taken_at,
+    )
+    _print_answers(found.faces, answers, limit, form)
+    if form == "table" and not found.faces:
+        note("No face was found.")
+    elif form == "table" and not library.people():
+        hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
+
+
+def _print_answers(
+    faces: Sequence[Face], answers: Sequence[Identity], limit: float, form: Form
+) -> None:
     rows = [
         {
             "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
@@ -116,22 +138,12 @@ def identify(
             "threshold": limit,
             "nearest_face": answer.face,
         }
-        for face, answer in zip(found.faces, answers, strict=True)
+        for face, answer in zip(faces, answers, strict=True)
     ]
     columns = ["box", "person", "squared_distance", "threshold", "nearest_face", "probability"]
     if form == "table":
         columns.insert(2, columns.pop())
     print_rows(rows, form, columns=columns)
-    if form == "table" and not rows:
-        note("No face was found.")
-    elif form == "table" and not library.people():
-        hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
-
-
-def _look_at(analyzer: Analyzer, path: Path) -> tuple[Found, tuple[int, int]]:
-    picture = analyzer.read(path)
-    (found,) = analyzer.analyze([picture])
-    return found, (picture.width, picture.height)
 
 
 COMMANDS = (verify, identify)

@@ -191,6 +191,15 @@ class Library:
         photo = dict(self._connection.rows("select id, photo from face"))
         return np.array([photo[face] for face in faces.tolist()], dtype=np.int64)
 
+    def taken(self, faces: NDArray[np.int64]) -> list[str | None]:
+        """When the photo of each face was taken, ISO 8601 by the camera's clock, where known."""
+        taken = dict(
+            self._connection.rows(
+                "select face.id, taken_at from face join photo on photo.id = face.photo"
+            )
+        )
+        return [taken[face] for face in faces.tolist()]
+
     def faces(
         self, *, group: int | None = None, person: str | None = None, photo: int | None = None
     ) -> list[ListedFace]:

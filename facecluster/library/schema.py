@@ -268,6 +268,35 @@ def exchange_places_forgotten(database: Database) -> None:
     _execute(database, _FORGETTING)
 
 
+# The newest word about a person that nobody has undone counts. Faces on older photos have to be
+# looked at again, whether the word is said or taken back.
+_BIRTHS = """
+create table birth (
+    id integer primary key autoincrement,
+    action integer not null references action on delete cascade,
+    person integer not null references person on delete cascade,
+    born text not null,
+    revoked_by integer references action on delete cascade
+) strict;
+create index birth_person on birth (person);
+create index birth_action on birth (action);
+create trigger birth_stated after insert on birth
+    begin update looked_at set changed = 1 where face in (
+        select face.id from face join photo on photo.id = face.photo where taken_at < new.born
+    ); end;
+create trigger birth_taken_back after update of revoked_by on birth
+    begin update looked_at set changed = 1 where face in (
+        select face.id from face join photo on photo.id = face.photo where taken_at < new.born
+    ); end;
+"""
+
+
+@MIGRATIONS()
+def calibration_births(database: Database) -> None:
+    """When people were born, as the user says it: nobody is on an older photo."""
+    _execute(database, _BIRTHS)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

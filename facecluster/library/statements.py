@@ -84,9 +84,14 @@ class Statements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def say(self, facts: Sequence[Fact], *, command: str) -> int:
-        """Append one action that states these facts, all or nothing; the action's number."""
-        if not facts:
+    def say(
+        self, facts: Sequence[Fact], *, births: Mapping[int, str] | None = None, command: str
+    ) -> int:
+        """Append one action that states these facts, all or nothing; the action's number.
+
+        births are when people were born, each a date in ISO 8601, a month or a year.
+        """
+        if not facts and not births:
             raise ValueError("an action must state something")
         with self._connection.transaction():
             action = self._append(command, None)
@@ -94,7 +99,19 @@ class Statements:
                 "insert into statement (action, face, kind, person) values (?, ?, ?, ?)",
                 ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
             )
+            self._connection.run_many(
+                "insert into birth (action, person, born) values (?, ?, ?)",
+                ((action, person, born) for person, born in (births or {}).items()),
+            )
         return action
+
+    def births(self) -> dict[int, str]:
+        """When people were born, as far as was said: of several words the newest counts."""
+        return dict(
+            self._connection.rows(
+                "select person, born from birth where revoked_by is null order by id"
+            )
+        )
 
     def part(
         self, parts: Sequence[Sequence[int]], loose: Sequence[int] = (), *, command: str
@@ -264,7 +281,8 @@ class Statements:
             (number, forgotten)
             for number, forgotten in self._connection.rows(
                 "select id, forgotten from action where undoes is null and (forgotten is not null"
-                " or id in (select action from statement)) order by id desc"
+                " or id in (select action from statement union select action from birth))"
+                " order by id desc"
             )
             if number not in undone
         ]
@@ -284,13 +302,15 @@ class Statements:
         said = action
         while target := self._undoes(said):
             said = target
-        if not self._connection.rows("select 1 from statement where action = ? limit 1", (said,)):
+        said_here = "select action from statement union select action from birth"
+        if not self._connection.rows(f"select 1 where ? in ({said_here})", (said,)):
             raise UsageError(f"Action {action} cannot be undone: it was about somebody forgotten.")
         self._append(command, action)
         undone = self._undone()
-        self._connection.run(
-            "update statement set revoked_by = ? where action = ?", (undone.get(said), said)
-        )
+        for table in ("statement", "birth"):
+            self._connection.run(
+                f"update {table} set revoked_by = ? where action = ?", (undone.get(said), said)
+            )
         follow_undo(self._connection, said, undone=said in undone)
         return found[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facecluster.people.ages import state_birth, unborn
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
@@ -60,8 +61,10 @@ __all__ = [
     "settings_of",
     "split_group",
     "split_person",
+    "state_birth",
     "suggest",
     "take_out",
+    "unborn",
     "undo",
     "why",
 ]

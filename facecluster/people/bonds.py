@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from facecluster.grouping import Constraints
 from facecluster.library import Library, Parting
+from facecluster.people.ages import unborn
 
 __all__ = ["constraints"]
 
@@ -25,13 +26,19 @@ Company = tuple[int, int]
 
 
 def constraints(
-    library: Library, faces: NDArray[np.int64], *, parts_hold: bool = True
+    library: Library,
+    faces: NDArray[np.int64],
+    *,
+    parts_hold: bool = True,
+    births_hold: bool = True,
 ) -> Constraints:
     """What the user stated about these faces, as rows 0..N-1 for `group`.
 
     Faces that are together are chained; one of them stands for all where two of these chains are
     kept apart: P people make P (P - 1) / 2 pairs. Never contradicts itself. Without parts_hold the
-    faces of one part of a split or merge may come apart again, as a further split wants it.
+    faces of one part of a split or merge may come apart again, as a further split wants it. With
+    births_hold a face is apart from everybody who was born after its photo was taken, unless it is
+    stated to be them.
     """
     facts = library.statements.truth()
     people = {fact.face: fact.person for fact in facts if fact.kind == "is" and fact.person}
@@ -46,6 +53,8 @@ def constraints(
         for face, person in sorted(denied)
         if (0, person) in chief and company.get(face, (-1, face)) in chief
     ]
+    if births_hold:
+        apart += _before_birth(library, faces, company, chief)
     named = [who for who in chief if who[0] == 0]
     apart += [(chief[one], chief[other]) for one, other in combinations(named, 2)]
     for parting in partings:
@@ -53,6 +62,26 @@ def constraints(
     return Constraints(
         together=_pairs(together), apart=_pairs(apart), photos=library.photos_of(faces)
     )
+
+
+def _before_birth(
+    library: Library,
+    faces: NDArray[np.int64],
+    company: Mapping[int, Company],
+    chief: Mapping[Company, int],
+) -> list[tuple[int, int]]:
+    """Faces of photos from before somebody's birth, each with the first row of that person."""
+    born = sorted(person for person in library.statements.births() if (0, person) in chief)
+    if not born:
+        return []
+    people = np.array(born, dtype=np.int64)
+    rows, places = np.nonzero(unborn(library, library.taken(faces), people))
+    found = zip(rows.tolist(), faces[rows].tolist(), people[places].tolist(), strict=True)
+    return [
+        (chief.get(company.get(face, (-1, face)), row), chief[0, person])
+        for row, face, person in found
+        if company.get(face) != (0, person)
+    ]
 
 
 def _company_of_parts(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.library import Library
+from facecluster.people.ages import unborn
 
 __all__ = ["Placement", "place_loose"]
 
@@ -28,7 +29,8 @@ def place_loose(library: Library, model: int, *, threshold: float) -> list[Place
     Each is given the person whose named faces have the nearest centroid, within the threshold; a
     mean of many faces tells better than the nearest of them (on the 503 photos of the development
     library, at 1.06: 89 % right instead of 75 %). Left out are people of whom it was said that the
-    face is not them, and people who are on the same photo. Costs (loose faces) x (people) x D.
+    face is not them, people who are on the same photo, and those not born yet. Costs (loose faces)
+    x (people) x D.
     """
     faces, people, vectors = library.named_embeddings(model)
     loose = _unstated(library)
@@ -81,6 +83,7 @@ def _barred(
     for fact in library.statements.truth(loose.tolist()):
         if fact.kind == "is-not" and fact.person in place:
             barred[row[fact.face], place[fact.person]] = True
+    barred |= unborn(library, library.taken(loose), known)
     there: dict[int, list[int]] = {}
     for photo, person in zip(library.photos_of(faces).tolist(), people.tolist(), strict=True):
         there.setdefault(photo, []).append(place[person])

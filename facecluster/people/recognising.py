@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
+from facecluster.people.ages import unborn
 from facecluster.people.odds import average_distances, probabilities
 
 __all__ = ["Identity", "identify"]
@@ -37,16 +38,19 @@ def identify(
     threshold: float,
     k: int = 5,
     calibration: Calibration | None = None,
+    taken: str | None = None,
 ) -> list[Identity]:
     """Who each unit row of embeddings (M, D) is, by the k nearest faces that the user has named.
 
     Those within the threshold vote, each with (threshold - squared distance), so that one very
     near face outweighs several at the edge. The person with most votes is it, at the distance of
-    their nearest face.
+    their nearest face. Whoever was born after `taken`, an ISO 8601 time, is left out.
     """
     if k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
     faces, people, vectors = library.named_embeddings(model)
+    there = ~unborn(library, [taken], people)[0]
+    faces, people, vectors = faces[there], people[there], vectors[there]
     if len(faces) == 0:
         return [Identity(None, None, None) for _ in embeddings]
     known, average = average_distances(embeddings, people, vectors)

@@ -73,8 +73,9 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
     """State of all that was said of one person that it is of another name, new or known.
 
     Faces that are the one are the other, faces that are not the one are not the other, unless they
-    are stated to be. Where both names mean the same, as "ann" and "Ann" do, only the way of writing
-    changes, which is no statement: action 0. UsageError when nobody has the old name.
+    are stated to be; a date of birth goes with the name. Where both names mean the same, as "ann"
+    and "Ann" do, only the way of writing changes, which is no statement: action 0. UsageError when
+    nobody has the old name.
     """
     person = library.statements.person(old)
     if name_key(old) == name_key(new):
@@ -91,7 +92,9 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
     named = sum(fact.kind == "is" for fact in facts)
     if not named:
         raise UsageError(f"No face is stated to be {library.statements.name_of(person)} any more.")
-    said = library.statements.say(facts, command=command)
+    births = library.statements.births()
+    new_births = {other: births[person]} if person in births and other not in births else {}
+    said = library.statements.say(facts, births=new_births, command=command)
     return Said(said, library.statements.name_of(other), named, 0)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
+from facecluster.people.ages import unborn
 from facecluster.people.bonds import constraints
 from facecluster.people.odds import probabilities
 
@@ -17,7 +18,8 @@ __all__ = ["Suggestion", "suggest"]
 # Distances held at a time: 16 MB.
 _BLOCK = 4_000_000
 # A person who is on the same photos as the group is somebody else; one photo in ten may be a
-# mirror, a collage or a wrong face. Not measured.
+# mirror, a collage or a wrong face. Not measured. The same for photos that are older than
+# somebody: a camera's clock may be wrong.
 _SHARED = 0.1
 
 
@@ -48,7 +50,8 @@ def suggest(
     Those first where an answer settles most faces: their number times the probability, or, without
     a calibration, how many agree. Left out are people of whom it was said, of a face or by a split,
     that they are somebody else, and people who are beside the group's faces on more than a tenth
-    of its photos. Costs (faces in unnamed groups) x (named faces) x D multiplications.
+    of its photos, or were born after as many were taken. Costs (faces in unnamed groups) x (named
+    faces) x D multiplications.
     """
     known = _Known(*library.named_embeddings(model))
     asked = _Asked(library, model)
@@ -145,7 +148,7 @@ class _Asked:
 
     def barred(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whom each group cannot be: (groups, people)."""
-        bound = constraints(self._library, self._faces)
+        bound = constraints(self._library, self._faces, births_hold=False)
         place = {person: index for index, person in enumerate(people.tolist())}
         stated = {f.face: f.person for f in self._library.statements.truth() if f.kind == "is"}
         root = bound.people()
@@ -159,7 +162,8 @@ class _Asked:
         one, other = pairs[:, : len(bound.apart)].reshape(-1, 2).T
         barred = self._said(root, one, person[other], len(people))
         one, other = pairs[:, len(bound.apart) :].reshape(-1, 2).T
-        return barred | self._on_one_photo(one, person[other], len(people))
+        barred |= self._on_one_photo(one, person[other], len(people))
+        return barred | self._before_birth(people)
 
     def _said(
         self,
@@ -178,6 +182,13 @@ class _Asked:
                 if who >= 0:
                     barred[group, who] = True
         return barred
+
+    def _before_birth(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The photos of the group were taken before this person was born."""
+        taken = self._library.taken(self._faces[self._rows])
+        before = np.zeros((len(self.groups), len(people)), dtype=np.int64)
+        np.add.at(before, self.group, unborn(self._library, taken, people))
+        return np.asarray(before > _SHARED * self.sizes[:, None])
 
     def _on_one_photo(
         self, rows: NDArray[np.int64], person: NDArray[np.int64], people: int
