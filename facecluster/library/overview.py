@@ -41,7 +41,8 @@ class Overview:
         rows = self._connection.rows(
             "select (select count(distinct face) from truth where kind <> 'is-not'"
             " and (select photo from face where id = face) in (select photo from file)),"
-            " (select count(*) from face where photo in (select photo from file))"
+            " (select count(*) from face where photo in (select photo from file)"
+            " and id not in (select face from shelf))"
         )
         return Progress(*rows[0])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sqlite_utils import Database, Migrations
 
+from facecluster.library.tiers import TIERS
 from facecluster.library.vectors import pack_vectors
 
 __all__ = ["MIGRATIONS"]
@@ -231,6 +232,12 @@ create trigger taken_back after update of face, revoked_by on statement
 def faces_looked_at(database: Database) -> None:
     """Which faces a grouping has looked at, so that the next one looks at the others only."""
     _execute(database, _LOOKED_AT)
+
+
+@MIGRATIONS()
+def tiers_of_faces(database: Database) -> None:
+    """Which faces are poor, by their quality, and which so poor that they are hidden."""
+    _execute(database, TIERS)
 
 
 def _execute(database: Database, *scripts: str) -> None:

@@ -244,7 +244,7 @@ class NeverLost(RuleBasedStateMachine):
         for place in range(2):
             x = 100.0 * place + shift + self.edits[photo] % 3
             points = ((x + 3, 3.0), (x + 7, 3.0), (x + 5, 5.0), (x + 3, 7.0), (x + 7, 7.0))
-            faces.append(Face(Box(x, 0, x + 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0)))
+            faces.append(Face(Box(x, 0, x + 10, 12), points, 0.99, Quality(40.0, 99.0, 0.0)))
             row = PEOPLE[(photo + place) % 3] + 0.3 * PEOPLE[4 + 2 * photo + place]
             rows.append(row / np.linalg.norm(row))
         content = f"{photo} {self.edits[photo]}"
