@@ -89,7 +89,7 @@ def show(
 
 
 def _by_number(library: Library, wanted: Sequence[int]) -> list[ListedFace]:
-    everybody = {one.face: one for one in library.faces()}
+    everybody = {one.face: one for one in (*library.faces(), *library.faces(shelf=True))}
     missing = next((face for face in wanted if face not in everybody), None)
     if missing is not None:
         raise UsageError(f"There is no face {missing}: 'facecluster faces' lists them.")

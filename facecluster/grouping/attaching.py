@@ -17,22 +17,23 @@ BLOCK = 4_000_000
 def attach(
     embeddings: NDArray[np.float32],
     labels: NDArray[np.int64],
-    poor: NDArray[np.bool_],
+    new: NDArray[np.bool_],
+    core: NDArray[np.bool_],
     *,
     threshold: float,
     constraints: Constraints,
     by_centroid: bool = True,
 ) -> NDArray[np.int64]:
-    """Labels (N,) with each poor row that has none in the nearest allowed group, if any is near.
+    """Labels (N,) with each new row in the nearest allowed group, if any is near.
 
-    embeddings is (N, D) with unit rows, labels (N,) -1 for none. Near is within a squared distance
-    of threshold to the group's centroid, else on average; groups are those of the other rows, and
-    no poor row changes where another one goes, but two that may not share a group: the nearer one
-    of them stays. Costs (poor rows) x (groups) x D.
+    embeddings is (N, D) with unit rows, labels (N,) -1 for none; new (N,) are rows in none. Near is
+    within a squared distance of threshold to the centroid of the group's core rows (N,), or without
+    by_centroid to them on average. No new row changes where another one goes, but of two that may
+    not share a group the nearer has it. Costs (new rows) x (groups) x D.
     """
     labels = labels.copy()
-    rows = np.flatnonzero(poor & (labels < 0))
-    good = np.flatnonzero(~poor & (labels >= 0))
+    rows = np.flatnonzero(new)
+    good = np.flatnonzero(core & (labels >= 0))
     if len(rows) == 0 or len(good) == 0:
         return labels
     groups, group = np.unique(labels[good], return_inverse=True)

@@ -110,6 +110,7 @@ def _placed(
         vectors,
         labels,
         poor & new,
+        ~poor,
         threshold=threshold,
         constraints=bound,
         by_centroid=by_centroid,

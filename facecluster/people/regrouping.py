@@ -108,6 +108,7 @@ def _grouped(
         vectors,
         labels,
         poor,
+        ~poor,
         threshold=settings["threshold"],
         constraints=bound,
         by_centroid=settings["by_centroid"],
