@@ -147,6 +147,9 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
     left_out = library.status().faces - done.faces
     if left_out:
         note(f"{left_out} faces were never seen by this network: scan their folders again.")
+    shelf = library.overview.on_shelf()
+    if shelf:
+        note(f"Hardly faces, and on the shelf: {len(shelf)} ('facecluster faces --shelf').")
     if done.full:
         note(f"All faces were compared with each other; {done.moved_faces} left their group.")
     else:

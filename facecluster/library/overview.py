@@ -86,3 +86,11 @@ class Overview:
             " and id not in (select face from hidden) order by id"
         )
         return [face for (face,) in rows]
+
+    def on_shelf(self) -> list[int]:
+        """The faces on the shelf, rising; those without a file are left out."""
+        rows = self._connection.rows(
+            "select face.id from shelf join face on face.id = shelf.face"
+            " where photo in (select photo from file) order by face.id"
+        )
+        return [face for (face,) in rows]

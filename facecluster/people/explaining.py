@@ -104,7 +104,7 @@ def _rule(
     if kinds & {"ignore", "not-a-face"}:
         return "ignored"
     if not listed:
-        return "shelf" if any(one.face == face for one in library.faces(shelf=True)) else "gone"
+        return "shelf" if face in library.overview.on_shelf() else "gone"
     if "is" in kinds:
         return "named"
     if library.groupings.newest() is None:
