@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facecluster.cli.completing import complete_group, complete_person
-from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.network import group_threshold_for, library_model
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -18,10 +18,12 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    quoted,
 )
 from facecluster.cli.people import check_person
 
 if TYPE_CHECKING:
+    from facecluster.embed import GroupThreshold
     from facecluster.library import Library
     from facecluster.people import Regrouping
 
@@ -42,7 +44,7 @@ DUE = 0.25
     type=click.FloatRange(0, 4),
     metavar="D2",
     help="Squared distance up to which faces belong together; less makes purer, smaller groups "
-    "[default: the network's, see 'models list'].",
+    "[default: by the network's false-accept rate and the number of faces; --json tells].",
 )
 @click.option(
     "--linkage",
@@ -94,7 +96,7 @@ def group(
         allow_churn=allow_churn,
     )
     if as_json:
-        print_json(dataclasses.asdict(done))
+        print_json({**dataclasses.asdict(done), **_threshold_used(library, model)})
         return
     tell_grouping(library, done)
     hint("'facecluster groups'")
@@ -133,8 +135,27 @@ def group_faces(
     if not full and may_extend(library, network.id, method, settings):
         return extend(library, allow_churn=allow_churn)
     if settings["default_threshold"]:
-        settings["threshold"] = threshold_for(model or network.name, "group")
+        settings["threshold"] = _default_threshold(library, model).threshold
     return regroup(library, network.id, method=method, allow_churn=allow_churn, **settings)
+
+
+def _default_threshold(library: Library, model: str | None) -> GroupThreshold:
+    """The network's, for as many faces as it has seen here."""
+    chosen = library_model(library, model)
+    return group_threshold_for(model or chosen.name, chosen.faces)
+
+
+def _threshold_used(library: Library, model: str | None) -> dict[str, Any]:
+    """The threshold of the newest grouping, and the rule it came from when it was the default."""
+    from facecluster.people import settings_of
+
+    newest = library.groupings.newest()
+    settings = settings_of(newest) if newest else {"threshold": None, "default_threshold": False}
+    rule: dict[str, Any] = {}
+    if settings["default_threshold"]:
+        rule = dataclasses.asdict(_default_threshold(library, model))
+        del rule["threshold"]
+    return {"threshold": settings["threshold"], "rule": rule}
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:
@@ -179,11 +200,14 @@ def groups(library: Library, form: Form) -> None:
         return
     unnamed = next((one.number for one in found if one.person is None), None)
     if unnamed is not None:
-        hint(f"'facecluster faces --group {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
+        hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
     elif not found:
         hint("'facecluster group'")
     else:
-        hint("every group has a name: 'facecluster suggest --loose' for faces in no group")
+        hint(
+            f"every group has a name: 'facecluster find {quoted(str(found[0].person))}' for "
+            "photos; 'facecluster suggest --loose' for faces in no group"
+        )
 
 
 @click.command()
