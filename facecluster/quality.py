@@ -1,4 +1,7 @@
-"""How well a face can be recognised: its size, its sharpness and how far it is turned away."""
+"""How well a face can be recognised: its size, its sharpness and how far it is turned away.
+
+What follows from it, and from the detector's score, for lists and groups: library/tiers.py.
+"""
 
 from __future__ import annotations
 

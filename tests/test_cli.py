@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import Result
 
 from facecluster.cli import main
 from facecluster.library import Library
-from facecluster.records import Analysis, FileStamp
+from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 Run = Callable[..., Result]
 
@@ -213,6 +214,100 @@ def test_a_rejected_face_never_comes_back(run: Run, database: Path) -> None:
         assert [face["person"] for face in faces[1:6]] == ["Ann"] * 5
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("name", 2, "Bob"),
+        ("name", "--face", 9, "Bob"),
+        ("rename", "Ann", "Anna"),
+        ("reject", 1),
+        ("ignore", 3),
+        ("ignore", "--face", 9, "--not-a-face"),
+        ("merge", 2, 3),
+        ("split", 2),
+        ("suggest", "--yes", 2, "Ann"),
+        ("suggest", "--no", 2, "Ann"),
+        ("redo",),
+    ],
+    ids=lambda words: " ".join(map(str, words)),
+)
+def test_what_changes_something_says_what_and_undo_takes_it_back(
+    run: Run, database: Path, words: tuple[object, ...]
+) -> None:
+    run("group", "--threshold", "0.5")
+    run("name", 1, "Ann")
+    if words == ("redo",):
+        run("undo")
+    before = run("faces", "--json").stdout
+    done = run(*words)
+    assert done.exit_code == 0 and done.stdout
+    assert "'facecluster undo' takes this back" in done.stderr
+    if words[:2] != ("suggest", "--no"):
+        assert run("faces", "--json").stdout != before
+    assert run("undo").exit_code == 0
+    assert run("faces", "--json").stdout == before
+
+
+def add_photos(database: Path, folder: Path, *people: int, score: float = 0.999) -> None:
+    """Photos of one face each, of persons 0 to 2 of the small library or of others."""
+    with Library.open(database) as library:
+        for number, person in enumerate(people):
+            row = np.zeros((1, 32), dtype=np.float32)
+            row[0, [person, 31]] = 0.99, np.sqrt(1 - 0.99**2)
+            about = Photo(f"{folder.name}{number:>50}{score}", 640, 480, 1, None)
+            at = ((40.0, 60.0), (80.0, 60.0), (60.0, 80.0), (45.0, 105.0), (75.0, 105.0))
+            face = Face(Box(10.0, 20.0, 110.0, 140.0), at, score, Quality(45.0, 300.0, 0.0))
+            stamp = FileStamp(str(folder / f"new{number} {score}.jpg"), 1, 1)
+            library.scanned.add([Analysis(stamp, about, (face,), row)], detector="test", model=1)
+
+
+def test_group_compares_only_what_is_new(run: Run, database: Path, tmp_path: Path) -> None:
+    first = run("group", "--threshold", "0.5")
+    assert "All faces were compared with each other; 0 left their group." in first.stderr
+    run("name", 1, "Ann")
+    add_photos(database, tmp_path, 0, 25, 25, 26)
+    done = run("group")
+    assert done.stdout == (
+        "17 faces: 4 groups, 1 faces in no group.\n"
+        "0 named faces moved, 0 names lost, 3 new faces placed.\n"
+    )
+    assert "Only 4 new or changed faces were compared with the groups" in done.stderr
+    assert "1 new group" in done.stderr
+    figures = json.loads(run("group", "--json").stdout)
+    assert (figures["full"], figures["looked_at"], figures["moved_faces"]) == (False, 0, 0)
+    assert figures["since_full"] == pytest.approx(4 / 17)
+    assert json.loads(run("group", "--threshold", "0.5", "--json").stdout)["full"] is False
+    for words in (["--full"], ["--threshold", "0.6"], ["--linkage", "average"], ["-k", "3"]):
+        figures = json.loads(run("group", *words, "--json").stdout)
+        assert (figures["full"], figures["since_full"]) == (True, 0.0)
+    assert json.loads(run("group", "--json").stdout)["full"] is True, "k-means has no increments"
+    with Library.open(database) as library:
+        newest = library.groupings.newest()
+        assert newest is not None and newest.method == "kmeans", "the settings are as last time"
+
+
+def test_a_full_pass_that_is_due_is_told(run: Run, database: Path, tmp_path: Path) -> None:
+    run("group", "--threshold", "0.5")
+    add_photos(database, tmp_path, 0, 1, 2, 0, 1, 2)
+    assert "after the last full pass: 'facecluster group --full'" in run("group").stderr
+    assert "after the last full pass" not in run("group", "--full").stderr
+    add_photos(database, tmp_path, *range(10, 31), score=0.998)
+    assert "All faces were compared" in run("group").stderr, "most of them are new"
+
+
+def test_what_is_hardly_a_face_is_on_a_shelf(run: Run, database: Path, tmp_path: Path) -> None:
+    add_photos(database, tmp_path, 0, score=0.7)
+    assert "on the shelf: 1 ('facecluster faces --shelf')" in run("group").stderr
+    assert len(json.loads(run("faces", "--json").stdout)) == 13
+    (hardly,) = json.loads(run("faces", "--shelf", "--json").stdout)
+    assert (hardly["face"], hardly["group"]) == (14, None)
+    assert "the shelf" in run("why", 14).stdout
+    assert run("show", "--face", 14).exit_code == 0
+    assert run("name", "--face", 14, "Ann").exit_code == 0
+    assert json.loads(run("faces", "--shelf", "--json").stdout) == []
+    assert len(json.loads(run("faces", "--json").stdout)) == 14
+
+
 def test_single_faces_can_be_named(run: Run, database: Path) -> None:
     result = run("name", "--face", 2, "--face", 8, "Dee")
     assert result.stdout == "2 faces are Dee.\n"
@@ -236,7 +331,8 @@ def test_undo_and_redo_walk_the_log(run: Run, database: Path) -> None:
     undone = run("undo")
     assert undone.stdout == "Taken back: name 2 Bob (4 faces).\n"
     assert [row["person"] for row in json.loads(run("people", "--json").stdout)] == ["Ann"]
-    assert run("redo").exit_code == 0
+    assert "'facecluster redo' states it again" in undone.stderr
+    assert run("redo").stdout == "Stated again: name 2 Bob (4 faces).\n"
     assert [row["person"] for row in json.loads(run("people", "--json").stdout)] == ["Ann", "Bob"]
     entries = json.loads(run("log", "--json").stdout)
     assert [entry["command"] for entry in entries] == ["redo", "undo", "name 2 Bob", "name 1 Ann"]

@@ -35,7 +35,7 @@ def analysis(path: Path, faces: int, taken_at: str | None) -> Analysis:
     for place in range(faces):
         x = 100.0 * place
         points = ((x + 3, 3.0), (x + 7, 3.0), (x + 5, 5.0), (x + 3, 7.0), (x + 7, 7.0))
-        found.append(Face(Box(x, 0, x + 10, 12), points, 0.9, Quality(4.0, 99.0, 0.1)))
+        found.append(Face(Box(x, 0, x + 10, 12), points, 0.99, Quality(40.0, 99.0, 0.1)))
     rows = np.eye(4, dtype=np.float32)[:faces]
     return Analysis(FileStamp(str(path), 100, 1), photo, tuple(found), rows)
 

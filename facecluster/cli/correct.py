@@ -304,6 +304,8 @@ def _because(reason: Reason) -> str:
         return "you said which faces it belongs with"
     if reason.rule == "ignored":
         return "you said to leave it out"
+    if reason.rule == "shelf":
+        return "it is on the shelf: the detector was hardly sure that it is a face"
     if reason.rule == "gone":
         return "its photo has no file any more"
     if reason.rule == "ungrouped":

@@ -195,7 +195,7 @@ def undo(library: Library, action: int | None) -> None:
     undone = take_back(library, action, command=shlex.join(words))
     faces = f" ({_count(undone.faces)})" if undone.faces else ""
     click.echo(f"Taken back: {undone.command}{faces}.")
-    hint("'facecluster log'")
+    hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
 
 
 @click.command()
@@ -205,9 +205,9 @@ def redo(library: Library) -> None:
     """State again what the last undo took back."""
     from facecluster.people import redo as state_again
 
-    state_again(library, command="redo")
-    click.echo("Stated again.")
-    hint("'facecluster log'")
+    done = state_again(library, command="redo")
+    click.echo(f"Stated again: {done.command} ({_count(done.faces)}).")
+    hint("'facecluster undo' takes this back")
 
 
 @click.command()

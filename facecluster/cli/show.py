@@ -105,7 +105,7 @@ def _list(shown: Sequence[ListedFace], days: Sequence[str], form: Form) -> None:
 
 
 def _by_number(library: Library, wanted: Sequence[int]) -> list[ListedFace]:
-    everybody = {one.face: one for one in library.faces()}
+    everybody = {one.face: one for one in (*library.faces(), *library.faces(shelf=True))}
     missing = next((face for face in wanted if face not in everybody), None)
     if missing is not None:
         raise UsageError(f"There is no face {missing}: 'facecluster faces' lists them.")

@@ -79,7 +79,8 @@ def collect(
     """
     result = Import()
     faces: dict[int, list[ListedFace]] = {}
-    for face in library.faces():
+    # A name that another tool gave takes a face from the shelf.
+    for face in (*library.faces(), *library.faces(shelf=True)):
         faces.setdefault(face.photo, []).append(face)
     stated, denied = _stated(library)
     for photo in library.photos(roots):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import Dendrogram, cut, linkage
+from facecluster.grouping.attaching import attach
 from facecluster.grouping.centroids import join_by_centroid
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import sparse_hdbscan
@@ -20,6 +21,7 @@ __all__ = [
     "NEAR_DUPLICATE",
     "Constraints",
     "Dendrogram",
+    "attach",
     "cut",
     "group",
     "grow",

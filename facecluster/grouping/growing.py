@@ -48,7 +48,7 @@ def grow(
     items = _items(labels, constraints)
     if len(items) == 0:
         return labels
-    barred = _barred(embeddings, items, labels < 0, constraints)
+    barred = barred_pairs(embeddings, items, labels < 0, constraints)
     growth = _Growth(embeddings, items, labels >= 0, new, barred, threshold)
     growth.merge(by_centroid=False)
     if by_centroid:
@@ -72,7 +72,7 @@ def _items(labels: NDArray[np.int64], constraints: Constraints) -> NDArray[np.in
     return items
 
 
-def _barred(
+def barred_pairs(
     embeddings: NDArray[np.float32],
     items: NDArray[np.int64],
     free: NDArray[np.bool_],
@@ -122,7 +122,7 @@ class _Growth:
         self.count = np.bincount(items)
         self.old = np.bincount(items, weights=old) > 0
         self.active = np.bincount(items, weights=new) > 0
-        self.sums = _sums(embeddings, items)
+        self.sums = item_sums(embeddings, items)
         self.threshold = threshold
         self.barred = np.concatenate([barred, barred[:, ::-1]])
 
@@ -205,7 +205,7 @@ class _Growth:
         return np.union1d(first, np.flatnonzero(lost))
 
 
-def _sums(embeddings: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float64]:
+def item_sums(embeddings: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float64]:
     """The sum of the rows of each item, (items, D)."""
     order = np.argsort(items, kind="stable")
     starts = np.flatnonzero(np.diff(items[order], prepend=-1))

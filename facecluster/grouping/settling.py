@@ -50,19 +50,42 @@ def settle(
 
 
 def _gathered(labels: NDArray[np.int64], constraints: Constraints) -> NDArray[np.int64]:
-    """Labels with the faces of each stated person in one group, if any of them is in one."""
+    """Labels with the faces of each stated person in one group, if any of them is in one.
+
+    That is the group that holds most of them, but one in which they are outvoted only if need be.
+    """
     labels = labels.copy()
     stated = np.unique(constraints.together)
-    person = constraints.people()[stated]
-    grouped = labels[stated] >= 0
-    pairs, votes = np.unique(
-        np.stack([person[grouped], labels[stated][grouped]], axis=1), axis=0, return_counts=True
+    person = constraints.people()
+    grouped = stated[labels[stated] >= 0]
+    held, votes = np.unique(
+        np.stack([person[grouped], labels[grouped]], axis=1), axis=0, return_counts=True
     )
+    outvoted = _outvoted(held, votes, person[constraints.apart])
     home = np.full(len(labels), -1, dtype=np.int64)
-    order = np.lexsort((-pairs[:, 1], votes))
-    home[pairs[order, 0]] = pairs[order, 1]  # the last one counts: most votes, then lowest label
-    labels[stated] = home[person]
+    order = np.lexsort((-held[:, 1], votes, ~outvoted))
+    home[held[order, 0]] = held[order, 1]  # the last one counts
+    labels[stated] = home[person[stated]]
     return labels
+
+
+def _outvoted(
+    held: NDArray[np.int64], votes: NDArray[np.int64], apart: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which pairs of person and label, (H, 2), have more faces of somebody kept apart beside them.
+
+    apart is (K, 2), people kept apart.
+    """
+    found = np.zeros(len(held), dtype=np.bool_)
+    labels, people = np.unique(held[:, 1], return_counts=True)
+    mixed = np.flatnonzero(np.isin(held[:, 1], labels[people > 1]))
+    apart = apart[np.isin(apart, held[mixed, 0]).all(axis=1)]
+    strangers = {frozenset(pair) for pair in apart.tolist()}
+    for one in mixed.tolist():
+        for other in mixed[held[mixed, 1] == held[one, 1]].tolist():
+            if frozenset((held[one, 0], held[other, 0])) in strangers:
+                found[one] |= votes[one] < votes[other]
+    return found
 
 
 def _broken(labels: NDArray[np.int64], constraints: Constraints) -> NDArray[np.int64]:

@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 
+_ON_SHELF = "face.id in (select face from shelf) and face.photo in (select photo from file)"
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A network that has embedded faces here; faces counts them."""
@@ -186,6 +189,11 @@ class Library:
         people = np.array([person[face] for face in faces.tolist()], dtype=np.int64)
         return faces, people, vectors
 
+    def attach_only(self, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these faces, (N,), are too poor to found a group; see tiers.py."""
+        rows = self._connection.rows("select face from attach_only")
+        return np.isin(faces, np.array([face for (face,) in rows], dtype=np.int64))
+
     def photos_of(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:
         """The photo of each face, (N,)."""
         photo = dict(self._connection.rows("select id, photo from face"))
@@ -201,11 +209,17 @@ class Library:
         return [taken[face] for face in faces.tolist()]
 
     def faces(
-        self, *, group: int | None = None, person: str | None = None, photo: int | None = None
+        self,
+        *,
+        group: int | None = None,
+        person: str | None = None,
+        photo: int | None = None,
+        shelf: bool = False,
     ) -> list[ListedFace]:
         """The faces by number, of one group, person or photo if asked; ignored ones are left out.
 
-        UsageError when there is no such group or person.
+        Those on the shelf are left out too, or, with shelf, the others. UsageError when there is no
+        such group or person.
         """
         if group is not None:
             self.require_group(group)
@@ -214,7 +228,7 @@ class Library:
         rows = self._connection.rows(
             "select face.id, face.photo, (select min(path) from file where photo = face.photo),"
             " x0, y0, x1, y1, score, number from face left join member on member.face = face.id"
-            " where face.id not in (select face from hidden)"
+            f" where {_ON_SHELF if shelf else 'face.id not in (select face from hidden)'}"
             " and (? is null or number = ?) and (? is null or face.photo = ?) order by face.id",
             (group, group, photo, photo),
         )

@@ -41,7 +41,8 @@ class Overview:
         rows = self._connection.rows(
             "select (select count(distinct face) from truth where kind <> 'is-not'"
             " and (select photo from face where id = face) in (select photo from file)),"
-            " (select count(*) from face where photo in (select photo from file))"
+            " (select count(*) from face where photo in (select photo from file)"
+            " and id not in (select face from shelf))"
         )
         return Progress(*rows[0])
 
@@ -83,5 +84,13 @@ class Overview:
         rows = self._connection.rows(
             "select id from face where id not in (select face from member)"
             " and id not in (select face from hidden) order by id"
+        )
+        return [face for (face,) in rows]
+
+    def on_shelf(self) -> list[int]:
+        """The faces on the shelf, rising; those without a file are left out."""
+        rows = self._connection.rows(
+            "select face.id from shelf join face on face.id = shelf.face"
+            " where photo in (select photo from file) order by face.id"
         )
         return [face for (face,) in rows]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sqlite_utils import Database, Migrations
 
+from facecluster.library.tiers import TIERS
 from facecluster.library.vectors import pack_vectors
 
 __all__ = ["MIGRATIONS"]
@@ -295,6 +296,12 @@ create trigger birth_taken_back after update of revoked_by on birth
 def calibration_births(database: Database) -> None:
     """When people were born, as the user says it: nobody is on an older photo."""
     _execute(database, _BIRTHS)
+
+
+@MIGRATIONS()
+def tiers_of_faces(database: Database) -> None:
+    """Which faces are poor, by their quality, and which so poor that they are hidden."""
+    _execute(database, TIERS)
 
 
 def _execute(database: Database, *scripts: str) -> None:

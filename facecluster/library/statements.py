@@ -226,7 +226,7 @@ class Statements:
             return self._take_back(action, command)
 
     def redo(self, *, command: str) -> Action:
-        """Do again what the last undo took back, if nothing was said since; the undo's action."""
+        """Do again what the last undo took back, if nothing was said since; the action done."""
         with self._connection.transaction():
             undone = self._undone()
             rows = self._connection.rows(
@@ -235,10 +235,12 @@ class Statements:
                 " where undo.id > coalesce("
                 "(select max(id) from action where undoes is null), 0) order by undo.id desc"
             )
-            undos = [number for number, _ in rows if number not in undone]
+            undos = [(number, action) for number, action in rows if number not in undone]
             if not undos:
                 raise UsageError("There is nothing to redo: only what was just undone can be.")
-            return self._take_back(undos[0], command)
+            undo, action = undos[0]
+            self._take_back(undo, command)
+            return next(entry for entry in self.log() if entry.id == action)
 
     def log(self, limit: int | None = None) -> list[Action]:
         """The newest actions first; all of them without a limit."""

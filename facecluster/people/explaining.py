@@ -15,7 +15,9 @@ from facecluster.people.odds import average_distances, probabilities
 
 __all__ = ["Neighbour", "Reason", "Rule", "why"]
 
-Rule = Literal["ignored", "named", "part", "grouped", "alone", "unseen", "ungrouped", "gone"]
+Rule = Literal[
+    "ignored", "named", "part", "grouped", "alone", "unseen", "ungrouped", "shelf", "gone"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,11 @@ class Reason:
 
     rule: "named" and "part" are the user's words about the face, the first outranking the second;
     "grouped" is the method's work; "alone" is in no group; "unseen" by the grouping's network;
-    "ungrouped": nothing was grouped yet; "ignored", or "gone" with its file: in no list. words
-    hold of the face now, oldest first. squared_distance is that to the centroid of the others of
-    its group, or, of a face alone, of the nearest group, near_group; method and threshold are
-    those of the newest grouping. None where there is nothing to say.
+    "ungrouped": nothing was grouped yet; "ignored", on the "shelf" of what is hardly a face, or
+    "gone" with its file: in no list. words hold of the face now, oldest first. squared_distance is
+    that to the centroid of the others of its group, or, of a face alone, of the nearest group,
+    near_group; method and threshold are those of the newest grouping. None where there is nothing
+    to say.
     """
 
     face: int
@@ -111,7 +114,7 @@ def _rule(
     if kinds & {"ignore", "not-a-face"}:
         return "ignored"
     if not listed:
-        return "gone"
+        return "shelf" if face in library.overview.on_shelf() else "gone"
     if "is" in kinds:
         return "named"
     if library.groupings.newest() is None:

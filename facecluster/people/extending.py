@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.grouping import Constraints, grow, settle
+from facecluster.grouping import Constraints, attach, grow, settle
 from facecluster.library import Grouping, Library
 from facecluster.people.bonds import constraints
 from facecluster.people.regrouping import Regrouping, check_churn, outcome
@@ -87,18 +87,33 @@ def _placed(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """The groups once they obey what was said, which faces are then new, and where those go."""
     settings = settings_of(grouping)
-    threshold = float(settings["threshold"])
+    threshold, by_centroid = float(settings["threshold"]), bool(settings["by_centroid"])
     bound = constraints(library, faces)
     released = _released(library, faces, changed, bound)
     settled = settle(vectors, previous, released, threshold=threshold, constraints=bound)
     new = (settled < 0) & (changed | (previous >= 0))
-    labels = grow(
+    poor = library.attach_only(faces)
+    core = np.flatnonzero(~poor)
+    grown = grow(
+        vectors[core],
+        settled[core],
+        new[core],
+        threshold=threshold,
+        constraints=bound.subset(core),
+        by_centroid=by_centroid,
+    )
+    # Above all labels, also those of poor faces, which grow has not seen.
+    grown[grown > settled[core].max(initial=-1)] += int(settled.max(initial=-1)) + 1
+    labels = settled.copy()
+    labels[core] = grown
+    labels = attach(
         vectors,
-        settled,
-        new,
+        labels,
+        poor & new,
+        ~poor,
         threshold=threshold,
         constraints=bound,
-        by_centroid=bool(settings["by_centroid"]),
+        by_centroid=by_centroid,
     )
     return settled, new, labels
 
@@ -119,7 +134,7 @@ def _numbered(
     labels: NDArray[np.int64], settled: NDArray[np.int64], unused: int
 ) -> tuple[NDArray[np.int64], int]:
     """The number of each face's group, fresh ones for new groups, and the next unused number."""
-    fresh = labels > settled.max(initial=-1)
+    fresh, place = np.unique(labels[labels > settled.max(initial=-1)], return_inverse=True)
     numbers = labels.copy()
-    numbers[fresh] += unused - settled.max(initial=-1) - 1
-    return numbers, max(unused, int(numbers.max(initial=-1)) + 1)
+    numbers[labels > settled.max(initial=-1)] = unused + place
+    return numbers, unused + len(fresh)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import FaceclusterError
-from facecluster.grouping import group, renumber
+from facecluster.grouping import attach, group, renumber
 from facecluster.library import Library
 from facecluster.people.bonds import constraints
 
@@ -71,7 +71,7 @@ def regroup(
     """
     faces, vectors = library.embeddings(model)
     settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
-    labels = group(vectors, method=method, constraints=constraints(library, faces), **settings)
+    labels = _grouped(library, faces, vectors, method, settings)
     previous, unused = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, unused)
     with library.transaction():
@@ -86,6 +86,33 @@ def regroup(
         )
         churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
     return outcome(library, faces, previous, numbers, churn, new_groups=next_number - unused)
+
+
+def _grouped(
+    library: Library,
+    faces: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    method: str,
+    settings: dict[str, Any],
+) -> NDArray[np.int64]:
+    """Labels (N,) of all faces: poor ones join the groups of the others (see library/tiers.py)."""
+    bound = constraints(library, faces)
+    poor = library.attach_only(faces)
+    # With k alone nothing says how near is near enough.
+    if settings["threshold"] is None or not poor.any():
+        return group(vectors, method=method, constraints=bound, **settings)
+    core = np.flatnonzero(~poor)
+    labels = np.full(len(faces), -1, dtype=np.int64)
+    labels[core] = group(vectors[core], method=method, constraints=bound.subset(core), **settings)
+    return attach(
+        vectors,
+        labels,
+        poor,
+        ~poor,
+        threshold=settings["threshold"],
+        constraints=bound,
+        by_centroid=settings["by_centroid"],
+    )
 
 
 def check_churn(before: Home, after: Home, *, allowed: bool) -> Churn:

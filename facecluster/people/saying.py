@@ -172,7 +172,7 @@ def undo(library: Library, action: int | None = None, *, command: str) -> Action
 
 
 def redo(library: Library, *, command: str) -> Action:
-    """Do again what the last undo took back, if nothing was said since."""
+    """Do again what the last undo took back, if nothing was said since; the action done."""
     return library.statements.redo(command=command)
 
 

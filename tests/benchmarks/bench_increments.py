@@ -1,12 +1,12 @@
 """What an increment costs beside a full pass, and how near its groups are to those from scratch.
 
-    python tests/benchmarks/bench_increments.py [--faces 20000] [--photos 100] [--data DIR]
+    python tests/benchmarks/bench_increments.py [time agreement real] [--faces 20000]
 
 Three Markdown tables. Time: new photos of two faces into a library of made faces, one full pass and
 one increment, reading and writing included. Agreement: some of 4,000 made faces come after the full
 pass, at once or in ten steps; BCubed F of the groups against those from scratch, and precision,
 recall and F of both against the truth. Real photos: those of ../shared/data/library (or --data),
-scanned in two halves, against one full pass; left out where they are not there. Made faces: a long
+some of which come after the full pass; left out where they are not there. Made faces: a long
 tail of people (sizes by Zipf's law, exponent 1.6, the largest a twentieth of all), 128 dimensions;
 with noise 0.9, 1.1, 1.3 two of one person are 0.90, 1.10, 1.26 apart; strangers 2.0.
 """
@@ -22,11 +22,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.detect import Detector
+from facecluster.embed import BUNDLED, open_model
 from facecluster.facenet.agreement import Agreement, bcubed
 from facecluster.grouping import Constraints, group, grow
 from facecluster.library import Library
 from facecluster.people import extend, regroup
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
+from facecluster.scan import Analyzer, scan
 
 Rows = NDArray[np.float32]
 THRESHOLD = 1.1
@@ -116,41 +119,49 @@ def each_alone(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def real(data: Path) -> None:
-    from facecluster.detect import Detector
-    from facecluster.embed import BUNDLED, open_model
-    from facecluster.scan import Analyzer, scan
-
     with (data / "library" / "identities.csv").open(newline="", encoding="utf-8") as file:
         people = {row["file"]: row["person"] for row in csv.DictReader(file)}
-    paths = sorted(path for path in (data / "library" / "photos").rglob("*") if path.is_file())
-    order = np.random.default_rng(0).permutation(len(paths))
     network = open_model(BUNDLED)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(Path(folder) / "library.sqlite") as library,
-    ):
-        analyzer = Analyzer(Detector(), network)
-        half = [paths[place] for place in order[: len(order) // 2].tolist()]
-        how = {"method": "agglomerative", "threshold": network.thresholds["group"], "k": None}
-        for _ in scan(library, half, analyzer):
-            pass
-        model = library.models()[0].id
-        regroup(library, model, **how)
-        for _ in scan(library, paths, analyzer):
-            pass
-        done = extend(library)
-        halves = labels_of(library)
-        regroup(library, model, **how)
-        scratch = labels_of(library)
-        main = main_faces(library, people)
+    how = {"method": "agglomerative", "threshold": network.thresholds["group"], "k": None}
+    with tempfile.TemporaryDirectory() as folder:
+        with Library.open(Path(folder) / "scanned.sqlite") as library:
+            photos = data / "library" / "photos"
+            analyses = list(scan(library, [photos], Analyzer(Detector(), network)))
+        order = np.random.default_rng(0).permutation(len(analyses))
+        for share in (0.1, 0.25, 0.5):
+            before = round(len(order) * (1 - share))
+            with Library.open(Path(folder) / f"{share}.sqlite") as library:
+                model = library.scanned.register_model(
+                    fingerprint="f", name="n", dimension=network.dimension
+                )
+                for part in (order[:before], order[before:]):
+                    some = [analyses[place] for place in part.tolist()]
+                    library.scanned.add(some, detector="d", model=model)
+                    if part[0] == order[0]:
+                        regroup(library, model, **how)
+                done = extend(library)
+                increments = labels_of(library)
+                regroup(library, model, **how)
+                tell_real(done.since_full, increments, labels_of(library), library, people)
+
+
+def tell_real(
+    since: float,
+    increments: dict[int, int],
+    scratch: dict[int, int],
+    library: Library,
+    people: dict[str, str],
+) -> None:
+    main = main_faces(library, people)
     shown = [face for face in main if face in scratch]
     truth = np.unique([main[face] for face in shown], return_inverse=True)[1]
-    like = bcubed(np.array(list(halves.values())), each_alone(np.array(list(scratch.values()))))
-    print(f"| {len(scratch)} | {done.since_full:.0%} | {like.f:.3f} |", end="")
-    for labels in (halves, scratch):
+    alone = each_alone(np.array(list(scratch.values())))
+    like = bcubed(np.array(list(increments.values())), alone).f
+    print(f"| {len(scratch)} | {since:.0%} | {like:.3f} |", end="")
+    for labels in (increments, scratch):
         found = bcubed(np.array([labels[face] for face in shown]), truth)
         print(f" {figures(found)}, {len(set(labels.values()) - {-1})} groups |", end="")
-    print()
+    print(flush=True)
 
 
 def labels_of(library: Library) -> dict[int, int]:
@@ -171,21 +182,24 @@ def main_faces(library: Library, people: dict[str, str]) -> dict[int, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     root = Path(__file__).resolve().parents[3]
+    parser.add_argument("tables", nargs="*", default=["time", "agreement", "real"])
     parser.add_argument("--faces", type=int, nargs="+", default=[20_000])
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--data", type=Path, default=root / "shared" / "data")
     chosen = parser.parse_args()
-    print("| faces | new | full pass, s | increment, s | ratio |\n|---|---|---|---|---|")
-    for faces in chosen.faces:
-        times(faces, chosen.photos)
-    print("\n| noise | new | steps | F, against scratch | P R F, increments | P R F, scratch |")
-    print("|---|---|---|---|---|---|")
-    for noise in (0.9, 1.1, 1.3):
-        for share in (0.1, 0.25, 0.5):
-            for steps in (1, 10):
-                agreement(share, steps, noise)
-    if (chosen.data / "library").is_dir():
-        print("\n| real faces | new | F, against scratch | P R F, two halves | P R F, scratch |")
+    if "time" in chosen.tables:
+        print("| faces | new | full pass, s | increment, s | ratio |\n|---|---|---|---|---|")
+        for faces in chosen.faces:
+            times(faces, chosen.photos)
+    if "agreement" in chosen.tables:
+        print("\n| noise | new | steps | F, against scratch | P R F, increments | P R F, scratch |")
+        print("|---|---|---|---|---|---|")
+        for noise in (0.9, 1.1, 1.3):
+            for share in (0.1, 0.25, 0.5):
+                for steps in (1, 10):
+                    agreement(share, steps, noise)
+    if "real" in chosen.tables and (chosen.data / "library").is_dir():
+        print("\n| real faces | new | F, against scratch | P R F, increments | P R F, scratch |")
         print("|---|---|---|---|---|")
         real(chosen.data)
 

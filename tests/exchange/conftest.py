@@ -37,7 +37,7 @@ def picture(folder: Path, orientation: int) -> Path:
 def face(box: Box) -> Face:
     x, y = box.x0, box.y0
     points = ((x + 3, y + 3), (x + 7, y + 3), (x + 5, y + 5), (x + 3, y + 7), (x + 7, y + 7))
-    return Face(box, points, 0.9, Quality(4.0, 99.0, 0.1))
+    return Face(box, points, 0.99, Quality(40.0, 99.0, 0.1))
 
 
 def stamp(path: Path) -> FileStamp:

@@ -61,6 +61,14 @@ def test_a_group_of_two_people_is_divided_by_likeness() -> None:
     assert settled(TWO, [1] * 6, two, [[0, 3]]) == [1, 1, 1, -1, -1, -1]
 
 
+def test_faces_named_in_the_group_of_somebody_else_go_to_their_own_person() -> None:
+    rows, bobs, anns = np.eye(4)[[0] * 7], [[0, 1], [1, 2], [2, 3]], [[4, 5], [5, 6]]
+    # the two last of group 1 are Ann's, who has group 2
+    assert settled(rows, [1, 1, 1, 1, 1, 1, 2], bobs + anns, [[0, 4]]) == [1, 1, 1, 1, 2, 2, 2]
+    # a face of Bob in the group of Ann
+    assert settled(rows, [2, 1, 1, 1, 2, 2, 2], bobs + anns, [[0, 4]]) == [1, 1, 1, 1, 2, 2, 2]
+
+
 def test_a_name_taken_back_lets_go_what_is_not_alike() -> None:
     # the last three had been named like the first three
     assert settled(TWO, [1] * 6, [[0, 1], [1, 2]], released=[3, 4, 5]) == [1, 1, 1, -1, -1, -1]

@@ -28,7 +28,7 @@ def model(library: Library) -> int:
 def face_at(place: int) -> Face:
     x = 100.0 * place
     points = ((x + 3, 3.0), (x + 7, 3.0), (x + 5, 5.0), (x + 3, 7.0), (x + 7, 7.0))
-    return Face(Box(x, 0.0, x + 10, 12.0), points, 0.9, Quality(4.0, 99.0, 0.1))
+    return Face(Box(x, 0.0, x + 10, 12.0), points, 0.99, Quality(40.0, 99.0, 0.1))
 
 
 def analysis(path: str, people: Sequence[int], content: str | None = None) -> Analysis:

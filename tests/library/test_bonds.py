@@ -33,7 +33,7 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     library._connection.run("pragma synchronous = off")
     model = library.scanned.register_model(fingerprint="f", name="n", dimension=FACES)
     points = ((3.0, 3.0), (7.0, 3.0), (5.0, 5.0), (3.0, 7.0), (7.0, 7.0))
-    face = Face(Box(0, 0, 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0))
+    face = Face(Box(0, 0, 10, 12), points, 0.99, Quality(40.0, 99.0, 0.0))
     for number in range(FACES):
         photo = Photo(f"{number:064}", 9, 9, 1, None)
         row = np.eye(FACES, dtype=np.float32)[number : number + 1]

@@ -34,7 +34,7 @@ def at(library: Library, model: int) -> At:
     def add(*angles: float) -> list[int]:
         known = len(library.faces())
         points = ((3.0, 3.0), (7.0, 3.0), (5.0, 5.0), (3.0, 7.0), (7.0, 7.0))
-        face = Face(Rectangle(0, 0, 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0))
+        face = Face(Rectangle(0, 0, 10, 12), points, 0.99, Quality(40.0, 99.0, 0.0))
         for number, angle in enumerate(angles, start=known):
             row = np.zeros((1, 16), dtype=np.float32)
             row[0, :2] = np.cos(angle), np.sin(angle)

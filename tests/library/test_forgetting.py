@@ -36,7 +36,7 @@ def rows(library: Library, table: str) -> int:
 def look(path: str, content: str, *faces: Box, size: tuple[int, int] = (640, 480)) -> Analysis:
     """A photo with faces at these boxes, each with a vector of its own."""
     points = ((3.0, 3.0), (7.0, 3.0), (5.0, 5.0), (3.0, 7.0), (7.0, 7.0))
-    found = tuple(Face(box, points, 0.9, Quality(4.0, 99.0, 0.1)) for box in faces)
+    found = tuple(Face(box, points, 0.99, Quality(40.0, 99.0, 0.1)) for box in faces)
     vectors = np.eye(16, dtype=np.float32)[: len(faces)]
     return Analysis(FileStamp(path, 1, 1), Photo(f"{content:>064}", *size, 1, None), found, vectors)
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from facecluster.errors import UsageError
 from facecluster.library import Library
 from facecluster.people import (
+    extend,
     forget,
     ignore,
     merge,
@@ -46,6 +47,7 @@ class Model:
 
     def __init__(self) -> None:
         self.actions: list[list[tuple[Place, str, str | None]]] = []
+        self.ids: list[int] = []  # of the actions, in the log
         self.undone: list[int] = []
         self.fixed = 0  # so many of the first cannot be undone
 
@@ -75,7 +77,7 @@ class NeverLost(RuleBasedStateMachine):
         self.library = Library.open(Path(self.folder.name) / "library.sqlite")
         self.net = self.library.scanned.register_model(fingerprint="f", name="n", dimension=16)
         self.model = Model()
-        self.edits = [0] * PHOTOS
+        self.edits = [0] * (PHOTOS + 2)
         self.forgotten: set[Place] = set()
         for photo in range(PHOTOS):
             self._scan(photo)
@@ -227,6 +229,38 @@ class NeverLost(RuleBasedStateMachine):
             return
         self.model.undone.pop()
 
+    @rule(pick=st.integers(0, 99))
+    def undo_one_of_the_log(self, pick: int) -> None:
+        left = [n for n in range(len(self.model.actions)) if n not in self.model.undone]
+        if not left:
+            return
+        number, before = left[pick % len(left)], self._truth()
+        try:
+            undo(self.library, self.model.ids[number], command="undo")
+        except UsageError:
+            assert self._truth() == before
+            return  # what may not be taken back
+        self.model.undone.append(number)
+
+    @rule(photo=st.integers(PHOTOS, PHOTOS + 1))
+    def scan_a_new_photo(self, photo: int) -> None:
+        self._scan(photo)
+
+    @rule()
+    def group_what_is_new(self) -> None:
+        before = {face.face: face.group for face in self.library.faces()}
+        said = self.library._connection.rows("select distinct face from statement")
+        spoken = set(self.library.groupings.numbers(face for (face,) in said).values())
+        done = extend(self.library)
+        now = {face.face: face.group for face in self.library.faces()}
+        for face, group in before.items():
+            if group is not None and group not in spoken:
+                assert now[face] == group, "a group of which nothing was said stays"
+        assert (done.named_moved, done.names_lost) == (0, 0)
+        self._check_groups()
+        again = extend(self.library)
+        assert (again.new_faces, again.moved_faces) == (0, 0)
+
     @rule(photo=st.integers(0, PHOTOS - 1))
     def scan_again(self, photo: int) -> None:
         self._scan(photo)
@@ -274,13 +308,16 @@ class NeverLost(RuleBasedStateMachine):
 
     def _wrote(self, facts: list[tuple[Place, str, str | None]]) -> None:
         self.model.actions.append(facts)
+        self.model.ids.append(self.library.statements.log(1)[0].id)
 
     def _scan(self, photo: int, shift: float = 0.0) -> None:
         faces, rows = [], []
         for place in range(2):
             x = 100.0 * place + shift + self.edits[photo] % 3
             points = ((x + 3, 3.0), (x + 7, 3.0), (x + 5, 5.0), (x + 3, 7.0), (x + 7, 7.0))
-            faces.append(Face(Box(x, 0, x + 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0)))
+            # one of them on the shelf, one too poor to found a group
+            score = {(2, 1): 0.9, (3, 1): 0.8}.get((photo, place), 0.99)
+            faces.append(Face(Box(x, 0, x + 10, 12), points, score, Quality(40.0, 99.0, 0.0)))
             row = PEOPLE[(photo + place) % 3] + 0.3 * PEOPLE[4 + 2 * photo + place]
             rows.append(row / np.linalg.norm(row))
         content = f"{photo} {self.edits[photo]}"
@@ -292,14 +329,22 @@ class NeverLost(RuleBasedStateMachine):
 
     def _group(self, threshold: float) -> None:
         done = regroup(self.library, self.net, method="agglomerative", threshold=threshold, k=None)
+        assert (done.named_moved, done.names_lost) == (0, 0)
+        self._check_groups()
+
+    def _check_groups(self) -> None:
         shown = {face.face: face for face in self.library.faces()}
         together: dict[int, set[str]] = {}
         for fact in self.library.statements.truth():
             group = shown[fact.face].group if fact.face in shown else None
-            if fact.kind == "is" and fact.person and group is not None:
+            if fact.kind == "is" and fact.person and fact.face in shown:
+                assert group is not None, "who has a name is in a group"
                 together.setdefault(group, set()).add(self.library.statements.name_of(fact.person))
         assert all(len(names) == 1 for names in together.values()), "two people in one group"
-        assert (done.named_moved, done.names_lost) == (0, 0)
+        for fact in self.library.statements.truth():
+            if fact.kind == "is-not" and fact.person and fact.face in shown:
+                names = together.get(shown[fact.face].group or 0, set())
+                assert self.library.statements.name_of(fact.person) not in names, "rejected"
 
     def _places(self) -> dict[int, Place]:
         rows = self.library._connection.rows(

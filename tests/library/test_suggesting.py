@@ -42,7 +42,7 @@ LINE = Calibration(
 def add_rows(library: Library, model: int, rows: np.ndarray) -> list[int]:
     """Each row is the vector of the one face of a photo; their numbers."""
     points = ((3.0, 3.0), (7.0, 3.0), (5.0, 5.0), (3.0, 7.0), (7.0, 7.0))
-    face = Face(Box(0, 0, 10, 12), points, 0.9, Quality(4.0, 9.0, 0.0))
+    face = Face(Box(0, 0, 10, 12), points, 0.99, Quality(40.0, 99.0, 0.0))
     for number, row in enumerate(rows):
         unit = (row / np.linalg.norm(row))[None].astype(np.float32)
         done = Analysis(

@@ -1,0 +1,77 @@
+"""Poor faces put to groups: against plain loops, and that they change nothing for the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facecluster.grouping import Constraints, attach
+
+from .test_growing import EMPTY, faces
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("by_centroid", [True, False])
+def test_each_goes_to_the_nearest_group_within_the_threshold(seed: int, by_centroid: bool) -> None:
+    chance = np.random.default_rng(seed)
+    rows = faces(seed, 60, 5, 0.7)
+    labels = np.where(np.arange(60) < 40, chance.integers(-1, 6, size=60) * 3, -1)
+    labels[labels < 0] = -1
+    core = np.arange(60) < 35
+    new = np.arange(60) >= 40
+    found = attach(
+        rows,
+        labels,
+        new,
+        core,
+        threshold=1.0,
+        constraints=Constraints.none(60),
+        by_centroid=by_centroid,
+    )
+    assert np.array_equal(found[:40], labels[:40])
+    vectors = rows.astype(np.float64)
+    for row in range(40, 60):
+        away = {}
+        for label in set(labels[core].tolist()) - {-1}:
+            members = vectors[core & (labels == label)]
+            if by_centroid:
+                middle = members.mean(axis=0)
+                away[label] = ((vectors[row] - middle / np.linalg.norm(middle)) ** 2).sum()
+            else:
+                away[label] = ((vectors[row] - members) ** 2).sum(axis=1).mean()
+        best = min(away, key=lambda label: away[label])
+        assert found[row] == (best if away[best] <= 1.0 else -1)
+
+
+def test_of_two_on_one_photo_the_nearer_has_it() -> None:
+    near, far, other = [1, 0.1, 0], [1, 0.95, 0], [0, 1, 0]
+    rows = np.float32([[1, 0, 0], [1, 0, 0], other, other, far, near])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    labels = np.array([4, 4, 2, 2, -1, -1])
+    photos = np.array([0, 1, 2, 3, 9, 9])
+    new = labels < 0
+    found = attach(
+        rows, labels, new, ~new, threshold=1.0, constraints=Constraints(EMPTY, EMPTY, photos)
+    )
+    assert found.tolist() == [4, 4, 2, 2, 2, 4]
+    close = attach(
+        rows, labels, new, ~new, threshold=0.5, constraints=Constraints(EMPTY, EMPTY, photos)
+    )
+    assert close.tolist() == [4, 4, 2, 2, -1, 4]
+
+
+def test_what_is_stated_holds() -> None:
+    rows = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 0]]
+    labels = np.array([0, 0, 1, 1, -1])
+    new = labels < 0
+    stated = Constraints(EMPTY, np.array([[4, 1]]), np.full(5, -1))
+    assert attach(rows, labels, new, ~new, threshold=1.0, constraints=stated)[4] == -1
+    assert attach(rows, labels, new, ~new, threshold=3.0, constraints=stated)[4] == 1
+
+
+def test_without_groups_or_new_faces_nothing_changes() -> None:
+    rows, none = faces(0, 4, 1, 0.2), Constraints.none(4)
+    alone, every = np.full(4, -1), np.ones(4, dtype=np.bool_)
+    assert attach(rows, alone, every, every, threshold=4, constraints=none).tolist() == [-1] * 4
+    zero = np.zeros(4, dtype=np.int64)
+    assert attach(rows, zero, ~every, every, threshold=4, constraints=none).tolist() == [0] * 4
