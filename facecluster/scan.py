@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,13 +81,28 @@ class Analyzer:
     """Detector, alignment and network as one step from pictures to faces with embeddings.
 
     detector is the name under which results are kept: it changes when other faces may be found.
+    What the same weights found with other settings can stay, unless it insists.
     """
 
-    def __init__(self, detector: Detector, embedder: Embedder, *, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        *,
+        longest: int = LONGEST,
+        insists: bool = False,
+    ) -> None:
         self._detector = detector
         self._longest = longest
+        self._insists = insists
         self.embedder = embedder
         self.detector = f"{detector.name} {longest}px"
+
+    def accepts(self, detector: str | None) -> bool:
+        """Whether what that detector found, by its name, can stay."""
+        if detector is None or self._insists:
+            return detector == self.detector
+        return detector.split()[:1] == self.detector.split()[:1]
 
     def read(self, path: Path) -> Picture:
         """The picture at the size that the detector is given; raises UnreadableImage."""
@@ -200,7 +215,7 @@ class Scan:
         if not allow_empty:
             check_plugged_in(self._roots, found, known)
         self._looks = [
-            look for look in (_look(file, known, analyzer.detector) for file in found) if look
+            look for look in (_look(file, known, analyzer.accepts) for file in found) if look
         ]
         self._missing = known.keys() - {file.path for file in found}
         embedder = analyzer.embedder
@@ -309,18 +324,20 @@ class Scan:
         yield from self._commit([(look, None) for _, look in batch if look.error])
 
     def _known(self, sha256: str) -> tuple[Photo, tuple[Face, ...]] | None:
-        return self._library.scanned.known_photo(sha256, self._analyzer.detector)
+        return self._library.scanned.known_photo(sha256, self._analyzer.accepts)
 
     def _add(self, analyses: Sequence[Analysis]) -> None:
         self._library.scanned.add(analyses, detector=self._analyzer.detector, model=self._model)
 
 
-def _look(file: FileStamp, known: Mapping[str, KnownFile], detector: str) -> _Look | None:
+def _look(
+    file: FileStamp, known: Mapping[str, KnownFile], accepts: Callable[[str | None], bool]
+) -> _Look | None:
     """What has to be looked at of a file; None when nothing has changed."""
     before = known.get(file.path)
     if before is None or before.stamp != file:
         return _Look(file)
-    if before.error or before.detector == detector:
+    if before.error or accepts(before.detector):
         return None
     return _Look(file, before.sha256)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.groups import group_faces, tell_grouping
+from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
@@ -34,6 +35,7 @@ FEW = 5  # as many unreadable photos are listed unasked
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
+@look_options
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
@@ -45,6 +47,8 @@ def scan(
     paths: tuple[Path, ...],
     model: str | None,
     then_group: bool,
+    min_face: tuple[float, float] | None,
+    thorough: bool,
     allow_empty: bool,
     as_json: bool,
 ) -> None:
@@ -53,8 +57,12 @@ def scan(
     Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names.
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
     that cannot be read are listed by 'status' and make the exit code 3.
+
+    With --min-face or --thorough photos are looked at again that were not looked at so closely, or
+    more closely; without them they stay as they are.
     """
-    analyzer = open_analyzer(model or default_network(library))
+    look = chosen_look(min_face, thorough)
+    analyzer = open_analyzer(model or default_network(library), look)
     summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty)
     if not as_json:
         tell_scan(summary, seconds)  # also when grouping then fails
