@@ -35,13 +35,28 @@ class Analyzer:
     """Detector, alignment and network as one step from pictures to faces with embeddings.
 
     detector is the name under which results are kept: it changes when other faces may be found.
+    What the same weights found with other settings can stay, unless it insists.
     """
 
-    def __init__(self, detector: Detector, embedder: Embedder, *, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        *,
+        longest: int = LONGEST,
+        insists: bool = False,
+    ) -> None:
         self._detector = detector
         self._longest = longest
+        self._insists = insists
         self.embedder = embedder
         self.detector = f"{detector.name} {longest}px"
+
+    def accepts(self, detector: str | None) -> bool:
+        """Whether what that detector found, by its name, can stay."""
+        if detector is None or self._insists:
+            return detector == self.detector
+        return detector.split()[:1] == self.detector.split()[:1]
 
     def read(self, path: Path) -> Picture:
         """The picture at the size that the detector is given; raises UnreadableImage."""

@@ -7,7 +7,7 @@ next one goes on from there. A scan of unchanged folders opens no photo.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,7 +107,7 @@ class Scan:
         if not allow_empty:
             check_plugged_in(self._roots, found, known)
         self._looks = [
-            look for look in (_look(file, known, analyzer.detector) for file in found) if look
+            look for look in (_look(file, known, analyzer.accepts) for file in found) if look
         ]
         self._missing = known.keys() - {file.path for file in found}
         embedder = analyzer.embedder
@@ -211,18 +211,20 @@ class Scan:
         yield from self._commit([unread(look) for _, look in batch if look.error])
 
     def _known(self, sha256: str) -> tuple[Photo, tuple[Face, ...]] | None:
-        return self._library.scanned.known_photo(sha256, self._analyzer.detector)
+        return self._library.scanned.known_photo(sha256, self._analyzer.accepts)
 
     def _add(self, analyses: Sequence[Analysis]) -> None:
         self._library.scanned.add(analyses, detector=self._analyzer.detector, model=self._model)
 
 
-def _look(file: FileStamp, known: Mapping[str, KnownFile], detector: str) -> Look | None:
+def _look(
+    file: FileStamp, known: Mapping[str, KnownFile], accepts: Callable[[str | None], bool]
+) -> Look | None:
     """What has to be looked at of a file; None when nothing has changed."""
     before = known.get(file.path)
     if before is None or before.stamp != file:
         return Look(file)
-    if before.error or before.detector == detector:
+    if before.error or accepts(before.detector):
         return None
     return Look(file, before.sha256)
 

@@ -8,6 +8,7 @@ from facecluster.cli.output import Progress
 from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
+    from facecluster.cli.looking import Look
     from facecluster.embed import GroupThreshold
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
@@ -52,13 +53,20 @@ def library_model(library: Library, network: str | None) -> Model:
     )
 
 
-def open_analyzer(network: str | None) -> Analyzer:
-    """Detector and network, ready to analyse photos; None is the bundled network."""
+def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:
+    """Detector and network, ready to analyse photos; None is the bundled network.
+
+    A look insists: photos that were looked at otherwise are to be looked at again.
+    """
     from facecluster.detect import Detector
     from facecluster.embed import BUNDLED, open_model
     from facecluster.scan import Analyzer
 
-    return Analyzer(Detector(), open_model(network or BUNDLED))
+    embedder = open_model(network or BUNDLED)
+    if look is None:
+        return Analyzer(Detector(), embedder)
+    detector = Detector(min_face=look.pixels, min_share=look.share)
+    return Analyzer(detector, embedder, longest=look.longest, insists=True)
 
 
 def threshold_for(network: str, use: str) -> float:

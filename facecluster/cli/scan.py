@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.groups import group_faces, tell_grouping
+from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
@@ -39,6 +40,7 @@ linked, embedded_again, removed, unreadable, skipped, faces, seconds, interrupte
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
+@look_options
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
@@ -59,6 +61,8 @@ def scan(
     paths: tuple[Path, ...],
     model: str | None,
     then_group: bool,
+    min_face: tuple[float, float] | None,
+    thorough: bool,
     allow_empty: bool,
     jobs: int | None,
     cluster: str | None,
@@ -71,8 +75,12 @@ def scan(
     name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
     on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
     Ctrl+C stops it at any moment (exit code 130): what is done is kept.
+
+    With --min-face or --thorough photos are looked at again that were not looked at so closely, or
+    more closely; without them they stay as they are.
     """
-    opener = partial(open_analyzer, model or default_network(library))
+    look = chosen_look(min_face, thorough)
+    opener = partial(open_analyzer, model or default_network(library), look)
     analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
     summary, seconds = look_at(
         library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json

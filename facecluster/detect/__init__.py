@@ -7,6 +7,8 @@ the five landmarks. The boxes are those of facenet_pytorch.MTCNN; the time is no
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,20 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facecluster.detect.networks import PNet, Refiner, load
+from facecluster.detect.networks import LEAST_SCORE, PNet, Refiner, load
 from facecluster.images import Picture
 from facecluster.records import Box, Point
 
 __all__ = ["Detection", "Detector"]
 
+Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 Sums = NDArray[np.int32] | NDArray[np.float64]
 
-# The settings of facenet_pytorch.MTCNN: share of the size between two levels of the pyramid, and
-# the probability that R-Net and O-Net must give a face; P-Net's is in networks.py.
-_FACTOR = 0.709
-_LEAST_SCORE = 0.7
+_FACTOR = 0.709  # from level to level of the pyramid, as in facenet_pytorch.MTCNN
 _CELL = 12  # the side of what one output of P-Net sees
+_ROWS = 24  # of a level made at once, to stay in the processor's own cache: a third of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Detector:
             raise ValueError("min_face must be > 0 pixels and min_share in [0, 1)")
         self._min_face, self._min_share = min_face, min_share
         self._device = torch.device(device)
+        self._memory = _Memory()
         weights, digest = load()
         self.name = f"mtcnn-{digest} {min_face:g}px {100 * min_share:g}%"
         self._pnet = PNet(weights["pnet"], self._device)
@@ -68,16 +71,21 @@ class Detector:
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
         """The faces of each picture, best first; one list a picture, possibly empty.
 
-        The last two networks see the candidates of all pictures together, so a few pictures at a
-        time cost less than one by one; the result does not depend on the company.
+        The last network sees the candidates of all pictures together, so a few pictures at a time
+        cost less than one by one; the result does not depend on the company.
         """
         if not pictures:
             return []
+        candidates, crops = [], []
         with torch.inference_mode():
-            sums = [_sums(picture.pixels) for picture in pictures]
-            boxes = [self._propose(*pair) for pair in zip(pictures, sums, strict=True)]
-            boxes = self._refine(sums, boxes)
-            return self._decide(pictures, sums, boxes)
+            for picture in pictures:
+                sums = _sums(picture.pixels, self._memory)
+                boxes = self._refine(sums, self._propose(picture, sums))
+                candidates.append(boxes)
+                crops.append(_cut(sums, boxes, 48))
+            answers = self._onet(np.concatenate(crops))
+        parts = np.split(answers, np.cumsum([len(boxes) for boxes in candidates])[:-1])
+        return [_decided(*each) for each in zip(pictures, candidates, parts, strict=True)]
 
     def _propose(self, picture: Picture, sums: Sums) -> Floats:
         """P-Net's candidates, (N, 4) squares in pixels of the picture."""
@@ -90,98 +98,104 @@ class Detector:
             scale *= _FACTOR
         if not scales:
             return np.empty((0, 4), dtype=np.float32)
-        levels = [
-            _shrunk(sums, min(height, int(height * s + 1)), min(width, int(width * s + 1)))
-            for s in scales
-        ]
+        sizes = [(min(height, int(height * s + 1)), min(width, int(width * s + 1))) for s in scales]
+        cells = self._pnet.likely([_shrunk(sums, *size) for size in sizes])
+        crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
+        answers = np.split(
+            self._pnet(np.concatenate(crops)), np.cumsum([len(c) for c in cells])[:-1]
+        )
         found = []
-        for scale, (cells, scores, shifts) in zip(scales, self._pnet(levels), strict=True):
-            corners = np.floor(np.hstack([2 * cells + 1, 2 * cells + _CELL]) / np.float32(scale))
-            keep = _overlapping_least(corners, scores, 0.5)
-            found.append(np.hstack([corners, scores[:, None], shifts])[keep])
+        for scale, some, rows in zip(scales, cells, answers, strict=True):
+            good = rows[:, 0] >= LEAST_SCORE["pnet"]
+            rows, first = rows[good], 2 * some[good].astype(np.float32)
+            corners = np.floor(np.hstack([first + 1, first + _CELL]) / np.float32(scale))
+            keep = _overlapping_least(corners, rows[:, 0], 0.5)
+            found.append(np.hstack([corners, rows])[keep])
         rows = np.vstack(found)
         rows = rows[_overlapping_least(rows[:, :4], rows[:, 4], 0.7)]
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
         return _squares(rows[:, :4] + rows[:, 5:] * sides)
 
-    def _refine(self, sums: list[Sums], boxes: list[Floats]) -> list[Floats]:
+    def _refine(self, sums: Sums, boxes: Floats) -> Floats:
         """R-Net's choice of the candidates, moved to fit and square again."""
-        results = self._ask(self._rnet, 24, sums, boxes)
-        refined = []
-        for candidates, (scores, shifts, _) in zip(boxes, results, strict=True):
-            good = scores > _LEAST_SCORE
-            rows, scores, shifts = candidates[good], scores[good], shifts[good]
-            keep = _overlapping_least(rows, scores, 0.7)
-            refined.append(_squares(_moved(rows[keep], shifts[keep])))
-        return refined
+        answers = self._rnet(_cut(sums, boxes, 24))
+        good = answers[:, 0] > LEAST_SCORE["rnet"]
+        rows, answers = boxes[good], answers[good]
+        keep = _overlapping_least(rows, answers[:, 0], 0.7)
+        return _squares(_moved(rows[keep], answers[keep, 1:]))
 
-    def _decide(
-        self,
-        pictures: Sequence[Picture],
-        sums: list[Sums],
-        boxes: list[Floats],
-    ) -> list[list[Detection]]:
-        results = self._ask(self._onet, 48, sums, boxes)
-        found = []
-        for picture, candidates, (scores, shifts, points) in zip(
-            pictures, boxes, results, strict=True
-        ):
-            good = scores > _LEAST_SCORE
-            rows, scores = candidates[good], scores[good]
-            sides = rows[:, 2:4] - rows[:, :2] + 1
-            # O-Net gives five x, then five y, as shares of the square.
-            marks = points[good].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
-            marks += rows[:, None, :2] - 1
-            rows = _moved(rows, shifts[good])
-            keep = _inside_least(rows, scores, 0.7)
-            found.append(
-                [_detection(rows[i], marks[i], float(scores[i]), picture.scale) for i in keep]
-            )
-        return found
 
-    def _ask(
-        self,
-        network: Refiner,
-        side: int,
-        sums: list[Sums],
-        boxes: list[Floats],
-    ) -> list[tuple[Floats, Floats, Floats]]:
-        """For the boxes of each picture: scores (N,), shifts (N, 4) and points (N, 10 or 0)."""
-        crops = [_cut(table, rows, side) for table, rows in zip(sums, boxes, strict=True)]
-        asked = sum(map(len, crops)) > 0
-        answers = network(np.concatenate(crops)) if asked else np.empty((0, 15), dtype=np.float32)
-        ends = np.cumsum([len(rows) for rows in boxes])[:-1]
-        return [(rows[:, 0], rows[:, 1:5], rows[:, 5:]) for rows in np.split(answers, ends)]
+def _decided(picture: Picture, boxes: Floats, answers: Floats) -> list[Detection]:
+    """O-Net's choice of the candidates, best first: a score, four shifts and five points each."""
+    good = answers[:, 0] > LEAST_SCORE["onet"]
+    rows, answers = boxes[good], answers[good]
+    scores, sides = answers[:, 0], rows[:, 2:4] - rows[:, :2] + 1
+    # O-Net gives five x, then five y, as shares of the square.
+    marks = answers[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
+    marks += rows[:, None, :2] - 1
+    rows = _moved(rows, answers[:, 1:5])
+    keep = _inside_least(rows, scores, 0.7)
+    return [_detection(rows[i], marks[i], float(scores[i]), picture.scale) for i in keep]
+
+
+class _Memory(threading.local):
+    """Room for the sums of one picture in each thread: fresh memory costs more than filling it."""
+
+    def __init__(self) -> None:
+        self._room = np.empty(0, dtype=np.int32)
+
+    def array(self, shape: tuple[int, int, int]) -> NDArray[np.int32]:
+        """An array with anything in it, good until the next is asked for."""
+        size = math.prod(shape)
+        if self._room.size < size:
+            self._room = np.empty(size, dtype=np.int32)
+        return self._room[:size].reshape(shape)
 
 
 # Pixels. Pictures are shrunk as torch's area interpolation does it: each pixel is the plain mean of
 # those that it touches. That is four look-ups in a table of sums, whatever the size of the face.
 
 
-def _sums(pixels: NDArray[np.uint8]) -> Sums:
-    """The sums of all pixels above and to the left, (H + 1, W + 1, 3)."""
+def _sums(pixels: Bytes, memory: _Memory) -> Sums:
+    """The sums of all pixels above and to the left, (H + 1, W + 1, 3), kept in memory."""
+    height, width = pixels.shape[:2]
+    pixels = np.ascontiguousarray(pixels)
     # 32 bits hold the sum of 8.4 million white pixels.
-    depth = cv2.CV_32S if pixels.shape[0] * pixels.shape[1] <= 8_000_000 else cv2.CV_64F
-    table: Sums = cv2.integral(np.ascontiguousarray(pixels), sdepth=depth)  # type: ignore[assignment]
+    if height * width > 8_000_000:
+        return np.asarray(cv2.integral(pixels, sdepth=cv2.CV_64F), dtype=np.float64)
+    table = memory.array((height + 1, width + 1, 3))
+    cv2.integral(pixels, sum=table, sdepth=cv2.CV_32S)
     return table
 
 
-def _shrunk(sums: Sums, height: int, width: int) -> Floats:
+def _shrunk(sums: Sums, height: int, width: int) -> Bytes:
     """The whole picture as (height, width, 3), one more where that makes an even number.
 
     The last row and column are doubled for it: P-Net pools pairs.
     """
-    y0, y1 = _windows(np.zeros(1, np.int64), np.array([sums.shape[0] - 1]), height)
-    x0, x1 = _windows(np.zeros(1, np.int64), np.array([sums.shape[1] - 1]), width)
-    rows = sums[y1[0]] - sums[y0[0]]
-    total = np.take(rows, x1[0], axis=1) - np.take(rows, x0[0], axis=1)
-    level = np.empty((height + height % 2, width + width % 2, 3), dtype=np.float32)
+    y0, y1, x0, x1 = _whole(sums, height, width)
     # Along whole rows, and multiplied, it takes a third of the time of a division by the areas.
-    flat = total.reshape(height, 3 * width) * np.repeat(_shares(x0, x1), 3)
-    level[:height, :width] = (flat * _shares(y0, y1).T).reshape(height, width, 3)
+    wide, high = np.repeat(_shares(x0, x1), 3), _shares(y0, y1)[:, None]
+    level = np.empty((height + height % 2, width + width % 2, 3), dtype=np.uint8)
+    for top in range(0, height, _ROWS):
+        part = slice(top, min(top + _ROWS, height))
+        rows = np.take(sums, y1[part], axis=0) - np.take(sums, y0[part], axis=0)
+        total = np.take(rows, x1, axis=1) - np.take(rows, x0, axis=1)
+        flat = total.reshape(len(total), -1) * wide
+        flat *= high[part]
+        flat += 0.5  # so that cutting the fraction off rounds
+        level[part, :width] = flat.reshape(total.shape)
     level[height:] = level[height - 1]
     level[:, width:] = level[:, width - 1 : width]
     return level
+
+
+def _cells(sums: Sums, height: int, width: int, cells: Ints) -> Floats:
+    """What these cells of the level of that size see, (N, 12, 12, 3), not rounded."""
+    y0, y1, x0, x1 = _whole(sums, height, width)
+    places = 2 * cells[:, :, None] + np.arange(_CELL)
+    x, y = np.minimum(places[:, 0], width - 1), np.minimum(places[:, 1], height - 1)
+    return _means(sums, y0[y], y1[y], x0[x], x1[x])
 
 
 def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
@@ -192,29 +206,40 @@ def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
     x0, y0 = np.clip(x0, 1, width) - 1, np.clip(y0, 1, height) - 1
     y0, y1 = _windows(y0, np.clip(y1, y0 + 1, height) - y0, side)
     x0, x1 = _windows(x0, np.clip(x1, x0 + 1, width) - x0, side)
+    return _means(sums, y0, y1, x0, x1)
+
+
+def _means(sums: Sums, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Floats:
+    """(N, h, w, 3): the means of all pixels between rows y0, y1, (N, h), and columns x0, x1."""
     shares = _shares(y0, y1)[:, :, None] * _shares(x0, x1)[:, None]
     table = sums.reshape(-1, 3)
-    y0, y1 = y0[:, :, None] * (width + 1), y1[:, :, None] * (width + 1)
+    width = sums.shape[1]
+    y0, y1 = y0[:, :, None] * width, y1[:, :, None] * width
     x0, x1 = x0[:, None], x1[:, None]
     # np.take is six times as fast as indexing with arrays.
-    total = np.take(table, y1 + x1, axis=0)
-    total += np.take(table, y0 + x0, axis=0)
-    total -= np.take(table, y0 + x1, axis=0)
-    total -= np.take(table, y1 + x0, axis=0)
+    total = np.take(table, y1 + x1, axis=0) + np.take(table, y0 + x0, axis=0)
+    total -= np.take(table, y0 + x1, axis=0) + np.take(table, y1 + x0, axis=0)
     result: Floats = total.astype(np.float32)
     result *= shares[..., None]
     return result
 
 
-def _shares(start: NDArray[np.int64], end: NDArray[np.int64]) -> Floats:
+def _shares(start: Ints, end: Ints) -> Floats:
     """What one pixel counts in the mean of so many."""
     shares: Floats = np.reciprocal((end - start).astype(np.float32))
     return shares
 
 
+def _whole(sums: Sums, height: int, width: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Where in the picture the rows and columns of that size begin and end: y0, y1, x0, x1."""
+    y = _windows(np.zeros(1, np.int64), np.array([sums.shape[0] - 1]), height)
+    x = _windows(np.zeros(1, np.int64), np.array([sums.shape[1] - 1]), width)
+    return y[0][0], y[1][0], x[0][0], x[1][0]
+
+
 def _windows(
     start: NDArray[np.integer], length: NDArray[np.integer], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Ints, Ints]:
     """Where each of count equal parts of each length begins and ends in pixels: (N, count) each."""
     steps = np.arange(count + 1, dtype=np.int64) * length[:, None]
     return start[:, None] + steps[:, :-1] // count, start[:, None] - (-steps[:, 1:] // count)
@@ -223,7 +248,7 @@ def _windows(
 # Boxes: (N, 4) rows of x0, y0, x1, y1
 
 
-def _overlapping_least(boxes: Floats, scores: Floats, most: float) -> NDArray[np.int64]:
+def _overlapping_least(boxes: Floats, scores: Floats, most: float) -> Ints:
     """Indices of the boxes, best first, that overlap no better one by more than most (IoU)."""
     sized = np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
     # OpenCV's stubs ask for sequences of sequences; arrays are what it likes best.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -65,16 +65,18 @@ class Scanned:
             for path, size, mtime_ns, sha256, detector, error in rows
         }
 
-    def known_photo(self, sha256: str, detector: str) -> tuple[Photo, tuple[Face, ...]] | None:
-        """The photo with this content and its faces, if this detector has looked at it."""
+    def known_photo(
+        self, sha256: str, accepts: Callable[[str], bool]
+    ) -> tuple[Photo, tuple[Face, ...]] | None:
+        """The photo with this content and its faces, if the detector that found them will do."""
         rows = self._connection.rows(
-            "select id, sha256, width, height, orientation, taken_at from photo"
-            " where sha256 = ? and detector = ?",
-            (sha256, detector),
+            "select id, detector, sha256, width, height, orientation, taken_at from photo"
+            " where sha256 = ?",
+            (sha256,),
         )
-        if not rows:
+        if not rows or not accepts(rows[0][1]):
             return None
-        return Photo(*rows[0][1:]), tuple(_faces_of(self._connection, rows[0][0]).values())
+        return Photo(*rows[0][2:]), tuple(_faces_of(self._connection, rows[0][0]).values())
 
     def register_model(self, *, fingerprint: str, name: str, dimension: int) -> int:
         """The id of the model with these weights, new or known."""
