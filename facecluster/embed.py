@@ -16,6 +16,7 @@ from facecluster import download
 from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
 from facecluster.facenet.header import Header, read_header
+from facecluster.installed import installed, installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,6 +29,7 @@ __all__ = [
     "find_model",
     "group_threshold",
     "list_models",
+    "multiplies_bfloat16",
     "open_model",
     "use_one_core",
 ]
@@ -48,7 +50,7 @@ _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
 _FALSE_LINKS = 0.02
 _FEWEST = 128
 
-State = Literal["bundled", "downloaded", "not downloaded", "file"]
+State = Literal["bundled", "installed", "downloaded", "not downloaded", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +187,13 @@ class Embedder:
 
 
 def list_models() -> list[Model]:
-    """The bundled networks, then the published ones with whether they are downloaded.
+    """The bundled networks, one's own, then the published ones with whether they are downloaded.
 
-    Reads the headers only and imports no torch. A bundled file that is damaged raises ModelError.
+    Reads the headers only and imports no torch. A file that is damaged raises ModelError.
     """
     bundled = [_described(path, "bundled") for path in sorted(_WEIGHTS.glob("*.safetensors"))]
-    return bundled + [_published(name) for name in download.PUBLISHED]
+    own = [_described(path, "installed") for path in installed()]
+    return bundled + own + [_published(name) for name in download.PUBLISHED]
 
 
 def find_model(name_or_path: str) -> Model:
@@ -203,6 +206,9 @@ def find_model(name_or_path: str) -> Model:
         return _published(name_or_path)
     if Path(name_or_path).name == name_or_path and bundled.is_file():
         return _described(bundled, "bundled")
+    own = installed_file(name_or_path)
+    if own:
+        return _described(own, "installed")
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(model.name for model in list_models())
@@ -257,7 +263,7 @@ def open_model(
     import torch
 
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    half = _multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
+    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
     network: nn.Module
     if model.path.suffix == ".safetensors":
         from facecluster.facenet.checkpoint import load
@@ -272,7 +278,7 @@ def open_model(
     return Embedder(network, model, fingerprint, device=chosen, mirror=mirror, reduced=half)
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
     """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
     import torch
 

@@ -18,6 +18,7 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    quoted,
 )
 from facecluster.cli.people import check_person
 
@@ -196,11 +197,14 @@ def groups(library: Library, form: Form) -> None:
         return
     unnamed = next((one.number for one in found if one.person is None), None)
     if unnamed is not None:
-        hint(f"'facecluster faces --group {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
+        hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
     elif not found:
         hint("'facecluster group'")
     else:
-        hint("every group has a name: 'facecluster suggest --loose' for faces in no group")
+        hint(
+            f"every group has a name: 'facecluster find {quoted(str(found[0].person))}' for "
+            "photos; 'facecluster suggest --loose' for faces in no group"
+        )
 
 
 @click.command()

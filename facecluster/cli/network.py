@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from facecluster.cli.output import Progress
 from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
     from facecluster.embed import GroupThreshold
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
+    from facecluster.reembedding import Reembedding
     from facecluster.scan import Analyzer
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "library_model",
     "open_analyzer",
     "threshold_for",
+    "use_network",
 ]
 
 
@@ -80,3 +83,14 @@ def calibration_of(network: str) -> Calibration | None:
         return find_model(network).calibration
     except ModelError:
         return None
+
+
+def use_network(library: Library, network: str) -> Reembedding:
+    """Embed all faces that this network has not seen, then make it the library's."""
+    from facecluster.reembedding import embed_unseen
+
+    analyzer = open_analyzer(network)
+    with Progress("photos") as bar:
+        done = embed_unseen(library, analyzer, progress=bar.show)
+    library.scanned.use(done.model)
+    return done

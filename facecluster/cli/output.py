@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "print_rows",
     "printable",
     "probability_text",
+    "quoted",
 ]
 
 Form = Literal["table", "json", "csv"]
@@ -147,6 +149,11 @@ def _cell(column: str, value: Value) -> str:
 def probability_text(probability: float) -> str:
     """A probability for a person to read; never certainty, which no calibration shows."""
     return ">.99" if probability > 0.99 else "<.01" if probability < 0.01 else f"{probability:.2f}"
+
+
+def quoted(name: str) -> str:
+    """The name as an argument inside a command that a hint puts into single quotes."""
+    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'
 
 
 class Progress:

@@ -233,6 +233,41 @@ def faces_looked_at(database: Database) -> None:
     _execute(database, _LOOKED_AT)
 
 
+# kind 'use': no photo was looked at, the user chose the network.
+_CHOSEN = """
+alter table scan add column kind text not null default 'scan' check (kind in ('scan', 'use'));
+"""
+
+
+@MIGRATIONS()
+def facenet_chosen_networks(database: Database) -> None:
+    """A network can be chosen for a library without a scan."""
+    _execute(database, _CHOSEN)
+
+
+# photo is a keyed hash of the photo's content, the box in shares of its sides. A place is of no
+# face and no person: nothing tells which places were forgotten together. forgotten of an action:
+# how many faces it erased; such an action cannot be undone.
+_FORGETTING = """
+create table forgotten (
+    photo blob not null,
+    x0 real not null, y0 real not null, x1 real not null, y1 real not null,
+    primary key (photo, x0, y0, x1, y1)
+) strict, without rowid;
+create table forgetting (
+    id integer primary key check (id = 1),
+    key blob not null
+) strict;
+alter table action add column forgotten integer;
+"""
+
+
+@MIGRATIONS()
+def exchange_places_forgotten(database: Database) -> None:
+    """Where on which photos scans leave faces out, because somebody was forgotten."""
+    _execute(database, _FORGETTING)
+
+
 # The newest word about a person that nobody has undone counts. Faces on older photos have to be
 # looked at again, whether the word is said or taken back.
 _BIRTHS = """

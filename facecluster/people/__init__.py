@@ -7,6 +7,7 @@ from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
 from facecluster.people.extending import extend, may_extend, settings_of
+from facecluster.people.forgetting import forget
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.placing import Placement, place_loose
 from facecluster.people.recognising import Identity, identify
@@ -41,6 +42,7 @@ __all__ = [
     "constraints",
     "deny_group",
     "extend",
+    "forget",
     "identify",
     "ignore",
     "ignore_group",
