@@ -125,13 +125,7 @@ def verification(
                 f"Fold {fold} has no pairs of one person, or none of two: more pairs are needed."
             )
     names = [(pairs.left[row], pairs.right[row]) for row in rows.tolist()]
-    distances = np.full(len(names), _FARTHEST)
-    known = [place for place, two in enumerate(names) if all(vectors[n] is not None for n in two)]
-    if known:
-        left, right = (
-            np.array([vectors[names[place][side]] for place in known]) for side in (0, 1)
-        )
-        distances[known] = distance(left, right)
+    distances = _distances(names, vectors, distance)
     seen = {name for two in names for name in two}
     return Verification(
         pairs=len(names),
@@ -143,6 +137,22 @@ def verification(
         rates=tuple(folded_validation(distances, same, folds, far) for far in RATES),
         curve=roc(distances[same], distances[~same]),
     )
+
+
+def _distances(
+    names: Sequence[tuple[str, str]],
+    vectors: Mapping[str, Rows | None],
+    distance: Callable[[Rows, Rows], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Of each pair; the farthest there is where one has no face."""
+    distances = np.full(len(names), _FARTHEST)
+    known = [place for place, two in enumerate(names) if all(vectors[n] is not None for n in two)]
+    if known:
+        left, right = (
+            np.array([vectors[names[place][side]] for place in known]) for side in (0, 1)
+        )
+        distances[known] = distance(left, right)
+    return distances
 
 
 def grouping(library: Library, truth: Path) -> dict[str, float]:

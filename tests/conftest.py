@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +115,21 @@ def samples(_scanned_samples: Path, tmp_path: Path) -> Path:
     path = tmp_path / "library.sqlite"
     shutil.copy(_scanned_samples, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Dask cluster of two worker processes, each started anew when it is killed.
+
+    A task whose worker dies is given up at once, so that the tests need not kill four.
+    """
+    pytest.importorskip("distributed")
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "dask_cluster.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate()  # the end of its input ends it

@@ -13,9 +13,11 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
-    | {"glimpse"},
+    | {"glimpse", "pace"},
     {"installed"},
     {"detect", "embed", "quality", "missing", "portraits"},
+    {"analyzer"},
+    {"pipeline"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching", "reembedding"},
     {"training_set", "videos", "degraded"},
@@ -34,6 +36,8 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "starlette": {"review"},
     "uvicorn": {"review"},
     "watchfiles": {"watching"},
+    "rawpy": {"images"},
+    "distributed": {"engines"},
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},
@@ -88,6 +92,12 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             lines = (node.end_lineno or 0) - node.lineno + 1
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_only_parallel_knows_of_other_processes() -> None:
+    for path in MODULES:
+        if "torch.distributed" in path.read_text():
+            assert relative(path) == "facenet/parallel.py"
 
 
 def test_public_names_are_sorted_and_exist() -> None:

@@ -1,49 +1,109 @@
-"""Both engines give the same results in the same order, and stop cleanly."""
+"""One contract for all engines; what only threads, processes or a cluster can do comes after it."""
 
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from worker_functions import (
+    die,
+    die_of_three,
+    double,
+    twelfth,
+    uneven,
+    unsendable,
+    where,
+)
 
-from facecluster.engines import serial, threads
+from facecluster.engines import Engine, WorkerLost, dask, processes, serial, threads
+from facecluster.errors import FaceclusterError
+
+ALL = ["serial", "threads", "processes", "dask"]
+ELSEWHERE = ["processes", "dask"]
 
 
-@given(st.lists(st.integers()), st.integers(1, 4), st.integers(1, 9))
-def test_results_come_in_the_order_of_the_items(items: list[int], workers: int, ahead: int) -> None:
-    expected = [item * 2 for item in items]
-    assert list(serial(lambda item: item * 2, items)) == expected
-    assert list(threads(workers=workers, ahead=ahead)(lambda item: item * 2, items)) == expected
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "dask":
+        return dask(request.getfixturevalue("cluster"))
+    engines: dict[str, Engine] = {
+        "serial": serial,
+        "threads": threads(workers=2),
+        "processes": processes(2),
+    }
+    return engines[request.param]
 
 
-def test_threads_take_no_more_items_than_they_were_allowed() -> None:
-    before = set(threading.enumerate())
-    taken = []
+def test_the_contract_is_of_all_engines() -> None:
+    assert {"serial", "threads", "processes", "dask"} == set(ALL)
+
+
+@pytest.mark.parametrize("engine", ALL, indirect=True)
+def test_results_come_in_the_order_of_the_items(engine: Engine) -> None:
+    assert list(engine(uneven, range(40))) == list(range(40))
+    assert list(engine(double, iter([]))) == []
+
+
+@pytest.mark.parametrize("engine", ALL, indirect=True)
+def test_items_are_taken_in_the_callers_thread_and_not_far_ahead(engine: Engine) -> None:
+    taken: list[int] = []
 
     def items() -> Iterator[int]:
         for number in range(100):
-            taken.append(number)
+            taken.append(threading.get_ident())
             yield number
 
-    results = threads(workers=2, ahead=5)(str, items())
-    assert [next(results) for _ in range(10)] == [str(number) for number in range(10)]
-    assert len(taken) <= 15
+    results = engine(double, items())
+    assert [next(results) for _ in range(10)] == list(range(0, 20, 2))
+    assert len(taken) <= 10 + 2 * 4
     results.close()
-    assert set(threading.enumerate()) <= before
+    assert len(taken) <= 10 + 2 * 4
+    assert set(taken) == {threading.get_ident()}
 
 
-def test_the_items_are_taken_in_the_thread_of_the_caller() -> None:
-    takers = set()
+@pytest.mark.parametrize("engine", ALL, indirect=True)
+def test_an_error_comes_in_its_place_and_ends_the_run(engine: Engine) -> None:
+    before = set(threading.enumerate())
+    results = engine(twelfth, [4, 2, 0, 1])
+    assert [next(results), next(results)] == [3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert list(results) == []
+    assert multiprocessing.active_children() == []
+    if engine is serial:
+        assert set(threading.enumerate()) <= before
 
-    def items() -> Iterator[int]:
-        for number in range(20):
-            takers.add(threading.current_thread())
-            yield number
 
-    workers = set(threads(workers=2)(lambda _: threading.current_thread().name, items()))
-    assert takers == {threading.current_thread()}
-    assert threading.current_thread().name not in workers
+@pytest.mark.parametrize("engine", ELSEWHERE, indirect=True)
+def test_the_work_is_done_in_two_other_processes(engine: Engine) -> None:
+    places = {process for process, _ in engine(where, range(20))}
+    assert os.getpid() not in places
+    assert len(places) == 2
+
+
+@pytest.mark.parametrize("engine", ELSEWHERE, indirect=True)
+def test_an_item_that_kills_its_worker_is_lost_and_the_others_are_not(engine: Engine) -> None:
+    # With a cluster others may be on the worker that dies; they are lost, too, and told so.
+    results = list(engine(die_of_three, range(8), lost=lambda item: -item))
+    assert [abs(result) for result in results] == list(range(8))
+    assert results[3] == -3
+
+
+@given(st.lists(st.integers()), st.integers(1, 4), st.integers(1, 9))
+def test_threads_keep_the_order_with_any_settings(
+    items: list[int], workers: int, ahead: int
+) -> None:
+    expected = [item * 2 for item in items]
+    assert list(threads(workers=workers, ahead=ahead)(double, items)) == expected
 
 
 def test_each_thread_begins_before_its_first_item() -> None:
@@ -52,18 +112,69 @@ def test_each_thread_begins_before_its_first_item() -> None:
     assert list(engine(lambda _: begun.here, range(20))) == [True] * 20
 
 
-@pytest.mark.parametrize("engine", [serial, threads(workers=2)], ids=["serial", "threads"])
-def test_an_error_comes_in_its_place_and_ends_the_run(engine) -> None:  # type: ignore[no-untyped-def]
-    before = set(threading.enumerate())
-    results = engine(lambda item: 12 // item, [4, 2, 0, 1])
-    assert [next(results), next(results)] == [3, 6]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-    assert list(results) == []
-    assert set(threading.enumerate()) <= before
-
-
 @pytest.mark.parametrize("settings", [{"workers": -1}, {"ahead": -1}])
 def test_no_threads_is_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be >= 1"):
         threads(**settings)
+
+
+def test_no_processes_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be >= 1"):
+        processes(0)
+
+
+def test_a_process_that_dies_takes_only_its_own_item_along() -> None:
+    assert list(processes(2)(die_of_three, range(6), lost=lambda _: 33)) == [0, 1, 2, 33, 4, 5]
+    with pytest.raises(WorkerLost, match="died"):
+        list(processes(1)(die_of_three, [3]))
+
+
+def test_processes_that_only_die_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecluster.engines.pool._DEATHS", 3)
+    with pytest.raises(WorkerLost, match="3 worker processes died one after the other"):
+        list(processes(2)(die, range(100), lost=lambda item: item))
+    assert multiprocessing.active_children() == []
+
+
+def test_a_result_that_cannot_be_sent_is_an_error() -> None:
+    with pytest.raises(WorkerLost, match="cannot be sent"):
+        list(processes(1)(unsendable, [1]))
+
+
+def test_processes_do_not_outlive_their_parent() -> None:
+    code = (
+        "from facecluster.engines import processes\n"
+        "from worker_functions import where\n"
+        "for process, _ in processes(1)(where, range(10**9)):\n"
+        "    print(process, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{worker}/exe").exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("facecluster.engines.cluster._SECONDS", 0.3)
+    with pytest.raises(FaceclusterError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
+        list(dask("tcp://127.0.0.1:9")(double, [1]))
+    with pytest.raises(FaceclusterError, match="No Dask scheduler answers at nonsense"):
+        list(dask("nonsense://here")(double, [1]))
+
+
+def test_without_the_package_the_sentence_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(FaceclusterError, match=r"pip install 'facecluster\[dask\]'"):
+        list(dask("tcp://127.0.0.1:9")(double, [1]))

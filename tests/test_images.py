@@ -17,7 +17,8 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from facecluster.errors import MissingRoot, UnreadableImage
-from facecluster.images import _UPRIGHT, content_hash, find_images, read
+from facecluster.images import content_hash, find_images, read
+from facecluster.images.reading import _UPRIGHT
 
 register_heif_opener()  # so that Pillow writes HEIC; the package reads it without
 

@@ -1,11 +1,13 @@
 """A scan with made-up networks: what is looked at, what is kept, and what survives interruptions.
 
-Run as a program, it scans the folder argv[2] into the library argv[1], for the test that kills it.
+Run as a program, it scans the folder argv[2] into the library argv[1], for the test that stops it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -14,86 +16,33 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
+from made_up_networks import (
+    SIDE,
+    Detection,
+    FakeDetector,
+    FakeEmbedder,
+    deadly_analyzer,
+    draw,
+    fake_analyzer,
+    other_analyzer,
+    slow_analyzer,
+)
 
 from facecluster import images
-from facecluster.align import TEMPLATE
-from facecluster.engines import serial
-from facecluster.errors import MissingRoot
+from facecluster.analyzer import Analyzer
+from facecluster.engines import dask, processes, serial
+from facecluster.errors import FaceclusterError, MissingRoot
 from facecluster.images import Picture
 from facecluster.library import Fact, Library
-from facecluster.records import Analysis, Box, Point
-from facecluster.scan import Analyzer, Scan, scan
-
-SIDE = 28  # of a face, in pixels
-Spot = tuple[int, int, int]  # x, y and who it is, 1 to 15
-
-
-class Detection(NamedTuple):
-    """Stands for the detector's own record, which comes with torch."""
-
-    box: Box
-    landmarks: tuple[Point, Point, Point, Point, Point]
-    score: float
-
-
-class FakeDetector:
-    """Reads the faces from the first row of pixels, where `draw` wrote them."""
-
-    def __init__(self, name: str = "fake", shift: int = 0) -> None:
-        self.name, self.shift, self.seen = name, shift, 0
-
-    def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
-        self.seen += len(pictures)
-        return [[self._face(*spot) for spot in spots(picture.pixels)] for picture in pictures]
-
-    def _face(self, x: int, y: int, who: int) -> Detection:
-        x += self.shift
-        a, b, c, d, e = (tuple(p) for p in (TEMPLATE * SIDE / 112 + [x, y]).tolist())
-        return Detection(Box(x, y, x + SIDE, y + SIDE), (a, b, c, d, e), 0.9 + who / 1000)
-
-
-class FakeEmbedder:
-    """Everybody has an axis of their own; the grey level of the nose says who it is."""
-
-    crop_size, margin, dimension = 28, 0.0, 16
-
-    def __init__(self, name: str = "model", sign: int = 1) -> None:
-        self.name, self.fingerprint, self.sign, self.seen = name, f"print of {name}", sign, 0
-
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.seen += len(crops)
-        who = np.rint(crops[:, 18, 14, 0] / 16).astype(int)
-        return self.sign * np.eye(self.dimension, dtype=np.float32)[who]
-
-
-def spots(pixels: NDArray[np.uint8]) -> list[Spot]:
-    return [(int(x), int(y), int(who)) for x, y, who in pixels[0] if who]
-
-
-def draw(path: Path, *faces: Spot, note: int = 0, size: tuple[int, int] = (96, 80)) -> Path:
-    """A picture with these faces; note makes another content of the same picture."""
-    pixels = np.zeros((size[1], size[0], 3), dtype=np.uint8)
-    for place, (x, y, who) in enumerate(faces):
-        pixels[y : y + SIDE, x : x + SIDE] = who * 16
-        pixels[0, place] = (x, y, who)
-    pixels[-1, -1] = (note % 256, note // 256, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, format="PNG")
-    return path
-
-
-def fake_analyzer(
-    detector: FakeDetector | None = None, embedder: FakeEmbedder | None = None
-) -> Analyzer:
-    return Analyzer(detector or FakeDetector(), embedder or FakeEmbedder())  # type: ignore[arg-type]
+from facecluster.pipeline import Elsewhere, Look
+from facecluster.records import Box
+from facecluster.scan import Scan, scan
 
 
 @pytest.fixture
@@ -519,13 +468,93 @@ def test_an_unexpected_error_flies_and_leaves_the_earlier_batches(
     assert set(threading.enumerate()) <= before
 
 
-def test_no_engine_changes_the_result(tmp_path: Path, photos: Path) -> None:
+def test_no_engine_changes_the_result(tmp_path: Path, photos: Path, cluster: str) -> None:
+    (photos / "bad.png").write_bytes(b"no picture")
+    for name in ("worse.png", "one.png"):
+        shutil.copy(photos / ("bad.png" if name == "worse.png" else name), photos / f"copy {name}")
+    engines: dict[str, dict[str, object]] = {
+        "serial": {"engine": serial},
+        "threads": {},
+        "processes": {"analyse": Elsewhere(processes(2), fake_analyzer, fake_analyzer())},
+        "dask": {
+            "engine": dask(cluster),
+            "analyse": Elsewhere(dask(cluster), fake_analyzer, fake_analyzer()),
+        },
+    }
     found = []
-    for name, engine in (("a", serial), ("b", None)):
+    for name, settings in engines.items():
         with Library.open(tmp_path / f"{name}.sqlite") as library:
-            list(scan(library, [photos], fake_analyzer(), engine=engine))
+            done = scan(library, [photos], fake_analyzer(), **settings)  # type: ignore[arg-type]
+            assert len(list(done)) == done.total == 6
+            assert (done.summary.linked, done.summary.unreadable) == (1, 2)
             found.append(rows(library.path))
-    assert found[0] == found[1]
+    assert found[1:] == found[:-1]
+
+
+@pytest.mark.parametrize("where", ["processes", "dask"])
+def test_a_worker_killed_in_mid_scan_costs_no_photo(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    folder = tmp_path / "photos"
+    for number in range(80):
+        draw(folder / f"{number:02}.png", (number % 40, 8, 1 + number % 15), note=number)
+    with Library.open(tmp_path / "undisturbed.sqlite") as library:
+        run(library, folder)
+    engine = dask(request.getfixturevalue("cluster")) if where == "dask" else processes(2)
+    with Library.open(tmp_path / "killed.sqlite") as library:
+        analyse = Elsewhere(engine, slow_analyzer, slow_analyzer())
+        done = scan(library, [folder], slow_analyzer(), analyse=analyse)
+        for number, _ in enumerate(done):
+            if number == 20:
+                os.kill(a_worker(request, where), signal.SIGKILL)
+        assert (done.summary.analysed, done.summary.unreadable) == (80, 0)
+    assert rows(tmp_path / "killed.sqlite") == rows(tmp_path / "undisturbed.sqlite")
+
+
+def a_worker(request: pytest.FixtureRequest, where: str) -> int:
+    """The process id of one."""
+    if where == "processes":
+        return multiprocessing.active_children()[0].pid or 0
+    from distributed import Client
+
+    with Client(request.getfixturevalue("cluster"), set_as_default=False) as client:
+        return int(next(iter(client.run(os.getpid).values())))
+
+
+def test_a_photo_that_kills_its_worker_twice_is_unreadable_and_its_company_is_not(
+    library: Library, tmp_path: Path
+) -> None:
+    for number in range(12):
+        draw(tmp_path / "p" / f"{number:02}.png", (4, 8, 15 if number == 5 else 1), note=number)
+    shutil.copy(tmp_path / "p" / "05.png", tmp_path / "p" / "twin.png")
+    analyse = Elsewhere(processes(2), deadly_analyzer, deadly_analyzer())
+    done = scan(library, [tmp_path / "p"], deadly_analyzer(), analyse=analyse)
+    assert len(list(done)) == done.total == 13
+    assert (done.summary.analysed, done.summary.unreadable) == (11, 2)
+    reasons = {Path(one.path).name: one.reason for one in library.status().unreadable}
+    assert reasons.keys() == {"05.png", "twin.png"}
+    assert "died, twice" in reasons["05.png"]
+    assert run(library, tmp_path / "p").total == 0
+
+
+def test_workers_of_another_version_are_refused(library: Library, photos: Path) -> None:
+    analyse = Elsewhere(processes(1), other_analyzer, fake_analyzer())
+    with pytest.raises(FaceclusterError, match="another version"):
+        list(scan(library, [photos], fake_analyzer(), analyse=analyse))
+    assert library.status().files == 0
+
+
+def test_photos_that_workers_do_not_see_are_not_called_unreadable(
+    library: Library, photos: Path
+) -> None:
+    def blind(function: object, items: Iterable[list[Look]], **_: object) -> Iterator[list[Look]]:
+        for looks in items:
+            yield [replace(look, error="It is not there.", absent=True) for look in looks]
+
+    analyse = Elsewhere(blind, fake_analyzer, fake_analyzer())  # type: ignore[arg-type]
+    with pytest.raises(FaceclusterError, match="on a file system that all workers have"):
+        list(scan(library, [photos], fake_analyzer(), analyse=analyse))
+    assert library.status().files == 0
 
 
 def test_names_that_are_not_text_do_not_stop_a_scan(library: Library, photos: Path) -> None:
@@ -539,34 +568,56 @@ def test_names_that_are_not_text_do_not_stop_a_scan(library: Library, photos: Pa
     assert run(library, odd).summary.found == 0
 
 
-def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
+def test_stopped_at_random_moments_the_rows_are_those_of_an_undisturbed_scan(
     tmp_path: Path,
 ) -> None:
     dice = random.Random(7)
     folder = tmp_path / "photos"
-    for number in range(150):
+    for number in range(250):
         faces = [(dice.randrange(40), dice.randrange(1, 50), dice.randrange(1, 16))]
         draw(folder / f"{number:03}.png", *faces, note=number)
     (folder / "broken.png").write_bytes(b"no picture")
     shutil.copy(folder / "007.png", folder / "twin.png")
     with Library.open(tmp_path / "undisturbed.sqlite") as library:
         run(library, folder)
-    database = tmp_path / "killed.sqlite"
-    command = [sys.executable, __file__, str(database), str(folder)]
-    for _ in range(4):
-        # A line comes for each photo committed: kill somewhere between two of them.
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            for _ in range(dice.randrange(1, 40)):
-                process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
+    database = tmp_path / "stopped.sqlite"
+    kept = 0
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGINT):
+        told = stopped_scan(database, folder, number, after=dice.randrange(2, 6))
+        with Library.open(database) as library:
+            before, kept = kept, library.status().files
+        assert before < kept < 252
+        if number == signal.SIGINT:
+            assert (told["message_type"], told["interrupted"]) == ("summary", True)
+            assert told["found"] == 252 and told["unchanged"] == before
+            done = told["analysed"] + told["linked"] + told["unreadable"]  # type: ignore[operator]
+            assert 0 < done <= kept - before
     with Library.open(database) as library:
-        seen = library.status().files
-        assert 0 < seen < 152
-        done = run(library, folder)
-        assert done.summary.unchanged >= seen - 1
+        assert run(library, folder).summary.unchanged >= kept - 1  # the broken one is no photo
         assert run(library, folder).total == 0
     assert rows(database) == rows(tmp_path / "undisturbed.sqlite")
+
+
+def stopped_scan(
+    database: Path, folder: Path, number: signal.Signals, *, after: int
+) -> dict[str, object]:
+    """Send the signal to a scan once it has printed so many lines; the last line it printed."""
+    with subprocess.Popen(
+        [sys.executable, __file__, str(database), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(after):
+            line = process.stdout.readline()
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert process.returncode == 130, errors
+        assert errors.endswith("photos done, run again to go on.\n") and errors.count("\n") == 1
+    return json.loads((line + rest).splitlines()[-1])  # type: ignore[no-any-return]
 
 
 def test_real_photos_through_the_real_networks(library: Library) -> None:
@@ -587,11 +638,10 @@ def test_real_photos_through_the_real_networks(library: Library) -> None:
     assert run(library, *some, analyzer=analyzer).total == 0
 
 
-def _print_each(analyses: Iterator[Analysis]) -> None:
-    for analysis in analyses:
-        print(analysis.file.path, flush=True)
-
-
 if __name__ == "__main__":
-    with Library.open(Path(sys.argv[1])) as here:
-        _print_each(iter(scan(here, [Path(sys.argv[2])], fake_analyzer())))
+    from facecluster.cli import main, scan_progress
+    from facecluster.cli import scan as command
+
+    scan_progress._PAUSE = 0.0  # a line for each commit
+    command.open_analyzer = lambda _: fake_analyzer()  # type: ignore[assignment]
+    main(["scan", sys.argv[2], "--json", "--db", sys.argv[1]])

@@ -33,7 +33,7 @@ def import_() -> None:
 @examples("import xmp --dry-run", "import xmp ~/Pictures/2019")
 @with_library
 def import_xmp(library: Library, paths: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
-    """Name the faces that XMP metadata names: in sidecars (IMG.jpg.xmp, IMG.xmp) and in JPEGs.
+    """Name the faces that XMP metadata names: in sidecars (IMG.jpg.xmp, IMG.xmp) and in photos.
 
     Reads MWG's and Microsoft's face regions, as digiKam, Lightroom, Picasa and Windows write them,
     of all photos, or those at or below PATHS. What you said yourself stays; where a file says

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
@@ -170,7 +171,7 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = self._make_bar()
             self._bar.start()
-            self._task = self._bar.add_task("", total=None, speed="")
+            self._task = self._bar.add_task("", total=None, speed="", left="-:--:--")
         self._began = time.monotonic()
         return self
 
@@ -178,12 +179,15 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def show(self, done: float, total: float) -> None:
-        """So much is done of so much."""
+    def show(self, done: float, total: float, *, seconds_left: float | None = None) -> None:
+        """So much is done of so much; without seconds_left it is told by the speed until now."""
         if self._bar:
-            speed = done / max(time.monotonic() - self._began, 1e-3)
-            text = f"{done:.0f}/{total:.0f} {self._unit}  {speed:.1f} {self._unit}/s"
-            self._bar.update(self._task, completed=done, total=total, speed=text)
+            elapsed = max(time.monotonic() - self._began, 1e-3)
+            text = f"{done:.0f}/{total:.0f} {self._unit}  {done / elapsed:.1f} {self._unit}/s"
+            if seconds_left is None and done:
+                seconds_left = elapsed * (total - done) / done
+            left = "-:--:--" if seconds_left is None else str(timedelta(seconds=int(seconds_left)))
+            self._bar.update(self._task, completed=done, total=total, speed=text, left=left)
 
     @staticmethod
     def _make_bar() -> rich.progress.Progress:
@@ -193,7 +197,7 @@ class Progress:
         return rich.progress.Progress(
             rich.progress.BarColumn(),
             rich.progress.TextColumn("{task.fields[speed]}", markup=False),
-            rich.progress.TimeRemainingColumn(),
+            rich.progress.TextColumn("{task.fields[left]}", style="cyan", markup=False),
             console=rich.console.Console(stderr=True),
             redirect_stdout=False,
             redirect_stderr=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,33 +13,46 @@ import click
 from facecluster.cli.groups import group_faces, tell_grouping
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import (
-    Progress,
-    hint,
-    json_option,
-    note,
-    print_json,
-    printable,
-)
+from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.cli.scan_engines import Engines, open_engines
+from facecluster.cli.scan_progress import carry_out, print_summary
 
 if TYPE_CHECKING:
+    from facecluster.analyzer import Analyzer
     from facecluster.library import Library, Status
-    from facecluster.scan import Analyzer, Summary
+    from facecluster.people import Regrouping
+    from facecluster.scan import Summary
 
 __all__ = ["COMMANDS", "look_at", "tell_scan"]
 
 FEW = 5  # as many unreadable photos are listed unasked
+_JSON_LINES = """
+--json prints an object a line, each with a message_type: "status" (done, total, faces, unreadable,
+seconds, seconds_left) about once a second while there is work, "error" (path, error) for each photo
+that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, unchanged, analysed,
+linked, embedded_again, removed, unreadable, skipped, faces, seconds, interrupted; grouping after
+--group).
+"""
 
 
-@click.command()
+@click.command(epilog=_JSON_LINES)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
-@json_option
-@examples("scan ~/Pictures", "scan ~/Pictures /media/camera --group", "scan photos --db p.sqlite")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Look at photos in N processes.")
+@click.option(
+    "--dask", "cluster", metavar="ADDRESS", help="Look at photos on the workers of a Dask cluster."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as told below.")
+@examples(
+    "scan ~/Pictures",
+    "scan ~/Pictures /media/camera --group",
+    "scan photos --db p.sqlite",
+    "scan /shared/photos --dask tcp://scheduler:8786",
+)
 @with_library
 def scan(
     library: Library,
@@ -46,51 +60,62 @@ def scan(
     model: str | None,
     then_group: bool,
     allow_empty: bool,
+    jobs: int | None,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Find the faces of all photos below the folders PATHS.
 
-    Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names.
-    Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
-    that cannot be read are listed by 'status' and make the exit code 3.
+    Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names, and
+    RAW photos (DNG, CR3, NEF, ARW and others) with the extra 'raw', unless a picture of the same
+    name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
+    on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
+    Ctrl+C stops it at any moment (exit code 130): what is done is kept.
     """
-    analyzer = open_analyzer(model or default_network(library))
-    summary, seconds = look_at(library, paths, analyzer, allow_empty=allow_empty)
+    opener = partial(open_analyzer, model or default_network(library))
+    analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
+    summary, seconds = look_at(
+        library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json
+    )
     if not as_json:
         tell_scan(summary, seconds)  # also when grouping then fails
-    grouping = group_faces(library, model=model) if then_group else None
-    if as_json:
-        figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
-        if grouping:
-            figures["grouping"] = dataclasses.asdict(grouping)
-        print_json(figures)
-    else:
-        if grouping:
-            tell_grouping(library, grouping)
-        if summary.unreadable:
-            hint("'facecluster status --unreadable' lists the photos that could not be read")
-        else:
-            hint("'facecluster groups'" if grouping else "'facecluster group'")
+    grouping = None
+    try:
+        grouping = group_faces(library, model=model) if then_group else None
+    finally:
+        if as_json:
+            print_summary(summary, seconds, grouping)
+    if not as_json:
+        _tell_next(library, summary, grouping)
     if summary.unreadable:
         click.get_current_context().exit(3)
 
 
+def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) -> None:
+    if grouping:
+        tell_grouping(library, grouping)
+    if summary.unreadable:
+        hint("'facecluster status --unreadable' lists the photos that could not be read")
+    else:
+        hint("'facecluster groups'" if grouping else "'facecluster group'")
+
+
 def look_at(
-    library: Library, paths: tuple[Path, ...], analyzer: Analyzer, *, allow_empty: bool
+    library: Library,
+    paths: tuple[Path, ...],
+    analyzer: Analyzer,
+    engines: Engines | None = None,
+    *,
+    allow_empty: bool,
+    as_json: bool = False,
 ) -> tuple[Summary, float]:
-    """Run a scan under a progress bar; returns what it did and its seconds."""
+    """Run a scan and tell how far it is; returns what it did and its seconds."""
     from facecluster.scan import scan as start
 
     began = time.monotonic()
-    run = start(library, paths, analyzer, allow_empty=allow_empty)
-    done = 0
-    try:
-        with Progress("photos") as bar:
-            for done, _ in enumerate(run, start=1):
-                bar.show(done, run.total)
-    except KeyboardInterrupt:
-        note(f"Stopped: {done} photos done, run again to go on.")
-        click.get_current_context().exit(130)
+    engine, analyse = engines or (None, None)
+    run = start(library, paths, analyzer, engine=engine, analyse=analyse, allow_empty=allow_empty)
+    carry_out(run, began, as_json=as_json)
     return run.summary, time.monotonic() - began
 
 
@@ -102,7 +127,13 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.embedded_again} given new embeddings"] if summary.embedded_again else []
     parts += [f"{summary.removed} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
+    parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     click.echo(f"{summary.found} photos: {', '.join(parts)}; {summary.faces} faces found.")
+    if summary.skipped:
+        note(
+            f"The {summary.skipped} skipped are RAW photos:"
+            " pip install 'facecluster[raw]', then scan again."
+        )
     looked_at = summary.analysed + summary.embedded_again
     if looked_at:
         note(f"{seconds:.1f} s, {looked_at / seconds:.1f} photos/s")

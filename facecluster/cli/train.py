@@ -125,6 +125,8 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
     With --harmonic-with the triplets mix the new vectors with an old model's, so that they can be
     compared with those it stored; the verdicts then tell VAL across both.
 
+    On several GPUs or machines: torchrun --nproc-per-node 2 -m facecluster train DIR -o MODEL.
+
     With --library there is no DIR: the library's own network is tuned to the faces you named. Some
     people, and the latest days of the others, are held out; only if VAL at the same FAR rises on
     them is the tuned network installed, under a new name, and all faces embedded again. Names stay;
@@ -137,6 +139,20 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
             raise UsageError("--library takes no DIR and no -o: it names the network itself.")
         with_library(tune_library)(*_tuning(chosen))
         return
+    folder, output = _checked(folder, output, chosen)
+    from facecluster.facenet.lessons import Lesson
+
+    lesson = Lesson(output.with_name(f"{output.name}.training"))
+    lesson.folder.mkdir(parents=True, exist_ok=True)
+    from facecluster.facenet.parallel import joined
+
+    with joined():
+        table, held = _tables(folder, lesson, chosen)
+        _run(table, held, lesson, output, chosen)
+
+
+def _checked(folder: Path | None, output: Path | None, chosen: Options) -> tuple[Path, Path]:
+    """The folder and the model, when they and the options make sense."""
     if folder is None or output is None:
         raise UsageError("Say DIR and -o MODEL, or --library.")
     if output.suffix != ".safetensors":
@@ -145,27 +161,23 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
         raise UsageError(f"{chosen.plot} is no .svg: curves are drawn as SVG.")
     if chosen.distill and chosen.harmonic_with:
         raise UsageError("--distill and --harmonic-with cannot both be: leave one out.")
-    from facecluster.facenet.lessons import Lesson
-
-    lesson = Lesson(output.with_name(f"{output.name}.training"))
-    lesson.folder.mkdir(parents=True, exist_ok=True)
-    table, held = _tables(folder, lesson, chosen)
-    _run(table, held, lesson, output, chosen)
+    return folder, output
 
 
 def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, FaceTable]:
     """The faces to train on and those held out."""
     from facecluster.facenet.dataset import hold_out
+    from facecluster.facenet.parallel import first_then_others, is_first
     from facecluster.training_set import read_folder, read_targets
 
     analyzer = None if chosen.aligned else open_analyzer(None)
-    with Progress("pictures") as bar:
+    with Progress("pictures") as bar, first_then_others():
         found = read_folder(
             folder, cache=lesson.folder / "faces.npz", analyzer=analyzer, progress=bar.show
         )
-    for sentence in found.skipped[:TOLD]:
+    for sentence in found.skipped[:TOLD] if is_first() else ():
         note(sentence)
-    if len(found.skipped) > TOLD:
+    if len(found.skipped) > TOLD and is_first():
         note(f"And {len(found.skipped) - TOLD} more like that.")
     table = found.table
     if chosen.distill:
@@ -181,7 +193,8 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
         raise UsageError(
             f"{people} people are held out, too few to judge by: raise --hold-out, or add people."
         )
-    note(f"{len(rows)} faces to train on; {len(held)} of {people} others to judge by.")
+    if is_first():
+        note(f"{len(rows)} faces to train on; {len(held)} of {people} others to judge by.")
     return table.take(rows), table.take(held)
 
 
@@ -239,11 +252,12 @@ def _config(chosen: Options, taught: bool) -> TrainingConfig:
 
 def _run(table: FaceTable, held: FaceTable, lesson: Lesson, output: Path, chosen: Options) -> None:
     from facecluster.facenet.lessons import Verdict, begin, learn
+    from facecluster.facenet.parallel import is_first
     from facecluster.facenet.training import Training
 
     config = _config(chosen, taught=table.targets is not None)
     training = Training(config)
-    if begin(training, lesson, start=chosen.start):
+    if begin(training, lesson, start=chosen.start) and is_first():
         note(f"Going on after step {training.step} of {config.steps}.")
     seconds = FOREVER if chosen.minutes is None else 60 * chosen.minutes
     began = time.monotonic()
@@ -258,7 +272,8 @@ def _run(table: FaceTable, held: FaceTable, lesson: Lesson, output: Path, chosen
                 every=chosen.every,
                 patience=chosen.patience,
             ):
-                bar.show(one.number, config.steps)
+                if is_first():
+                    bar.show(one.number, config.steps)
                 if isinstance(one, Verdict):
                     across = "" if one.across is None else f" ({one.across:.3f} across models)"
                     click.echo(
@@ -268,7 +283,8 @@ def _run(table: FaceTable, held: FaceTable, lesson: Lesson, output: Path, chosen
     except KeyboardInterrupt:
         note("Stopped: run the same again to go on from the last verdict.")
         click.get_current_context().exit(130)
-    _tell(training, held, lesson, output, chosen, time.monotonic() - began)
+    if is_first():
+        _tell(training, held, lesson, output, chosen, time.monotonic() - began)
 
 
 def _tell(

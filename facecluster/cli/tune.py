@@ -176,12 +176,8 @@ def _install(training: Training, path: Path, base: str, held: Held) -> str:
 
     old = read_header(path)
     name = free_name(re.sub(r"-tuned-\d+$", "", base) + "-tuned")
-    header = replace(
-        old,
-        name=name,
-        thresholds=like_before(old.thresholds, held.identities, held.before, held.after),
-        created=date.today().isoformat(),
-    )
+    moved = like_before(held.identities, held.before, held.after).moved(old)
+    header = replace(moved, name=name, created=date.today().isoformat())
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     save(training.average, folder() / f"{name}.safetensors", header)
     return name

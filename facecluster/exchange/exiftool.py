@@ -73,9 +73,9 @@ def write(change: Change, exiftool: str) -> FileStamp:
         raise UnusableFile("was changed by another program meanwhile: try again")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".facecluster-") as folder:
-            packet, fresh = Path(folder, "packet.xmp"), Path(folder, target.name)
-            packet.write_bytes(change.after)
-            _run(exiftool, target, packet, fresh)
+            fresh = Path(folder, f"new{target.suffix}")
+            Path(folder, "packet.xmp").write_bytes(change.after)
+            _run(exiftool, target, fresh)
             _check(target, fresh, change.after)
             shutil.copymode(target, fresh)
             with open(fresh, "rb") as file:
@@ -88,11 +88,13 @@ def write(change: Change, exiftool: str) -> FileStamp:
     return FileStamp(str(change.path), stat.st_size, stat.st_mtime_ns)
 
 
-def _run(exiftool: str, photo: Path, packet: Path, fresh: Path) -> None:
-    # Without the user's own configuration, which is a program; as a block, byte for byte.
-    words = [exiftool, "-config", "", "-q", "-o", str(fresh), f"-xmp<={packet}", str(photo)]
+def _run(exiftool: str, photo: Path, fresh: Path) -> None:
+    """Make the fresh file of the photo and the packet.xmp beside the fresh file."""
+    # Without the user's own configuration, which is a program; as a block, byte for byte. Names
+    # without folders, as exiftool reads a % in these two as a code.
+    words = [exiftool, "-config", "", "-q", "-o", fresh.name, "-xmp<=packet.xmp", str(photo)]
     try:
-        done = subprocess.run(words, capture_output=True, timeout=_SECONDS)
+        done = subprocess.run(words, capture_output=True, timeout=_SECONDS, cwd=fresh.parent)
     except subprocess.TimeoutExpired as error:
         raise UnusableFile(f"was given up after {_SECONDS} seconds of exiftool") from error
     if done.returncode != 0 or not fresh.exists():

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from facecluster.errors import TrainingError
-from facecluster.facenet import evaluation
+from facecluster.facenet import evaluation, parallel
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.dataset import FaceTable
@@ -117,26 +117,28 @@ def learn(
 
     A verdict comes every so many steps and at the end; with patience p the training ends when the
     last p of them are all below the best. Stopped between two, all after the last verdict is lost.
+    Of several processes only the first judges and writes.
     """
     end = time.monotonic() + seconds
     best = max((one.merit for one in lesson.verdicts()), default=(-1.0, 0.0))
     worse = 0
     for step in train(training, table):
         yield step
-        over = step.number == training.config.steps or time.monotonic() > end
-        if step.number % 10 == 0:
+        over = parallel.agreed(step.number == training.config.steps or time.monotonic() > end)
+        if parallel.is_first() and step.number % 10 == 0:
             _note(lesson, dataclasses.asdict(step))
         if not (over or step.number % every == 0):
             continue
-        verdict = judge(training, held, step.number)
-        worse = 0 if verdict.merit > best else worse + 1
-        if worse == 0 or not lesson.best.is_file():
-            best = verdict.merit
-            _write(training, lesson.best)
-        training.save(lesson.state)
-        _note(lesson, dataclasses.asdict(verdict))
-        yield verdict
-        if over or (patience and worse >= patience):
+        if parallel.is_first():
+            verdict = judge(training, held, step.number)
+            worse = 0 if verdict.merit > best else worse + 1
+            if worse == 0 or not lesson.best.is_file():
+                best = verdict.merit
+                _write(training, lesson.best)
+            training.save(lesson.state)
+            _note(lesson, dataclasses.asdict(verdict))
+            yield verdict
+        if parallel.agreed(over or (patience > 0 and worse >= patience)):
             return
 
 

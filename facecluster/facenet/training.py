@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecluster.errors import TrainingError
+from facecluster.facenet import parallel
 from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
 from facecluster.facenet.augment import centre_crop, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
@@ -27,6 +28,7 @@ from facecluster.facenet.losses import (
 )
 from facecluster.facenet.mining import MINERS
 from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
+from facecluster.facenet.optimisers import learning_rate, optimiser
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
 __all__ = [
@@ -103,7 +105,7 @@ class Training:
     """
 
     def __init__(self, config: TrainingConfig, *, device: str | None = None) -> None:
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or parallel.device()
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
@@ -113,7 +115,7 @@ class Training:
         self.average = build(config.architecture, config.dimension).to(device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.optimiser = _optimiser(self.network, config)
+        self.optimiser = optimiser(self.network, config)
         # Triplets (T, 3) of the table that were mined offline, and stay until the next time.
         self.mined = np.empty((0, 3), dtype=np.int64)
 
@@ -170,16 +172,18 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        seed = config.seed * 1_000_003 + step + parallel.rank() * 1_000_000_007
+        generator = torch.Generator().manual_seed(seed)
         if config.triplet_weight and config.miner == "offline" and step % config.offline_every == 0:
             training.mined = _mine(training, table)
         rows = _rows(training, table, step)
-        pictures, targets = _prepared(training, table, rows, generator)
-        rate = _learning_rate(config, step)
+        even, drawn = parallel.share(rows[: config.batch]), parallel.share(rows[config.batch :])
+        pictures, targets = _prepared(training, table, even, drawn, generator)
+        rate = learning_rate(config, step)
         for group in training.optimiser.param_groups:
             group["lr"] = rate
         regression, triplet, count = _update(
-            training, pictures, targets, bank, table.identities[rows]
+            training, pictures, targets, bank, table.identities[rows], len(even)
         )
         training.step += 1
         seconds = time.perf_counter() - started
@@ -187,10 +191,15 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
 
 
 def _prepared(
-    training: Training, table: FaceTable, rows: NDArray[np.int64], generator: torch.Generator
+    training: Training,
+    table: FaceTable,
+    even: NDArray[np.int64],
+    drawn: NDArray[np.int64],
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor | None]:
-    """The varied, standardised faces of the rows, and their targets where there are any."""
-    config, size = training.config, picture_size(training.config)
+    """The varied, standardised faces of the rows drawn evenly and of those drawn by identity, and
+    their targets where there are any."""
+    config, size, rows = training.config, picture_size(training.config), np.append(even, drawn)
     stored = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
     pictures = standardise(vary(stored, margin=table.margin, size=size, generator=generator))
     if table.targets is None:
@@ -198,9 +207,9 @@ def _prepared(
     targets = torch.from_numpy(table.targets[rows]).to(training.device)
     if config.mixing:
         # Only the faces drawn evenly: a blend has no identity to make triplets of.
-        even = slice(0, config.batch)
-        pictures[even], targets[even] = mix(
-            pictures[even], targets[even], share=config.mixing, generator=generator
+        first = slice(0, len(even))
+        pictures[first], targets[first] = mix(
+            pictures[first], targets[first], share=config.mixing, generator=generator
         )
     return pictures, targets
 
@@ -211,10 +220,15 @@ def _update(
     targets: Tensor | None,
     bank: Tensor | None,
     identities: NDArray[np.int64],
+    even: int,
 ) -> tuple[float, float, int]:
+    """One step; pictures and targets are this process's, `even` of them drawn evenly, identities
+    those of the whole batch."""
     config = training.config
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
+    embeddings = _whole(config, embeddings, even, len(identities))
+    targets = None if targets is None else _whole(config, targets, even, len(identities))
     regression = relation = contrast = triplet = embeddings.new_zeros(())
     count = 0
     if config.distill_weight and targets is not None:
@@ -232,11 +246,21 @@ def _update(
         + config.triplet_weight * triplet
     )
     training.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
+    parallel.sum_gradients(training.network)
+    parallel.same_buffers(training.network)
     nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
     training.optimiser.step()
     _average(training)
     return float(regression.detach()), float(triplet.detach()), count
+
+
+def _whole(config: TrainingConfig, mine: Tensor, even: int, total: int) -> Tensor:
+    """The rows of all processes, those drawn evenly first, as in the batch."""
+    if parallel.count() == 1:
+        return mine
+    drawn = parallel.gathered(mine[even:], total - config.batch)
+    return torch.cat([parallel.gathered(mine[:even], config.batch), drawn])
 
 
 def _triplets(
@@ -338,33 +362,6 @@ def picture_size(config: TrainingConfig) -> tuple[int, int]:
         return config.image_size, config.image_size
     architecture = ARCHITECTURES[config.architecture]
     return architecture.height, architecture.width
-
-
-def _learning_rate(config: TrainingConfig, step: int) -> float:
-    rising = min(1.0, (step + 1) / max(1, config.warmup))
-    falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
-    return config.learning_rate * min(rising, falling)
-
-
-def _optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    parts = _decayed(network, config.weight_decay)
-    if config.optimiser == "adamw":
-        return torch.optim.AdamW(parts, lr=config.learning_rate, fused=True)
-    if config.optimiser == "adagrad":
-        return torch.optim.Adagrad(parts, lr=config.learning_rate)
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(parts, lr=config.learning_rate, momentum=0.9)
-    raise TrainingError(f"There is no optimiser {config.optimiser}: adamw, adagrad or sgd.")
-
-
-def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
-    # Decay is for what multiplies pictures; scales, shifts and biases are left alone.
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return [
-        {"params": weights, "weight_decay": decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from facecluster.errors import TrainingError
 from facecluster.facenet.checkpoint import load
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.evaluation import all_pairs, threshold_at_far, validation_rate
+from facecluster.facenet.header import Header
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -25,6 +26,7 @@ from facecluster.facenet.training import (
 
 __all__ = [
     "TUNING",
+    "DistanceMap",
     "Split",
     "Trial",
     "like_before",
@@ -162,19 +164,44 @@ def trial(identities: Rows, before: Vectors, after: Vectors) -> Trial | None:
     return Trial(same, different, rates[0], old, new)
 
 
-def like_before(
-    thresholds: Mapping[str, float], identities: Rows, before: Vectors, after: Vectors
-) -> dict[str, float]:
-    """The thresholds at which the new network accepts as many strangers as the old one did.
+@dataclass(frozen=True, slots=True)
+class DistanceMap:
+    """Squared distances of a network before, as the tuned one has them: offset + factor x d."""
 
-    By a straight line through the quantiles of both networks' distances between different people,
-    over the nearest fifth of them: thresholds below the nearest pair are on the same line.
+    offset: float
+    factor: float
+
+    def __call__(self, distance: float) -> float:
+        """The tuned network's squared distance, kept above 0 and to 4."""
+        return min(4.0, max(1e-6, self.offset + self.factor * distance))
+
+    def moved(self, header: Header) -> Header:
+        """The header with all that it says of distances said of the tuned network's."""
+        thresholds = {use: self(value) for use, value in header.thresholds.items()}
+        old = header.calibration
+        if old is None:
+            return dataclasses.replace(header, thresholds=thresholds)
+        new = dataclasses.replace(
+            old,
+            source=f"{old.source}; moved as the distances of a library's strangers did",
+            slope=old.slope / self.factor,
+            intercept=old.intercept - old.slope * self.offset / self.factor,
+            rates=tuple(
+                dataclasses.replace(rate, threshold=self(rate.threshold)) for rate in old.rates
+            ),
+        )
+        return dataclasses.replace(header, thresholds=thresholds, calibration=new)
+
+
+def like_before(identities: Rows, before: Vectors, after: Vectors) -> DistanceMap:
+    """Where the distances went at which the network accepts as many strangers as it did.
+
+    A straight line through the quantiles of both networks' distances between different people, over
+    the nearest fifth of them: distances below the nearest pair are on the same line.
     """
     shares = np.linspace(0.01, 0.2, 20)
     old, new = (np.quantile(all_pairs(identities, rows)[1], shares) for rows in (before, after))
     spread = float(((old - old.mean()) ** 2).sum())
-    slope = float(((old - old.mean()) * (new - new.mean())).sum() / spread) if spread else 1.0
-    return {
-        use: float(np.clip(new.mean() + slope * (value - old.mean()), 0.0, 4.0))
-        for use, value in thresholds.items()
-    }
+    factor = float(((old - old.mean()) * (new - new.mean())).sum() / spread) if spread else 1.0
+    factor = max(factor, 1e-3)  # quantiles rise; only rounding could make it flat
+    return DistanceMap(float(new.mean() - factor * old.mean()), factor)

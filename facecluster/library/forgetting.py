@@ -26,6 +26,11 @@ from facecluster.records import Box, Photo
 __all__ = ["Erased", "Forgetting", "left_out"]
 
 _FORGOTTEN = "forgotten"  # stands in the log where the name was
+# Those of these people of whom nothing is said any more.
+_UNSAID = (
+    "id in (select value from json_each(?)) and id not in"
+    " (select person from statement where person is not null)"
+)
 # An edit that keeps the shape keeps the places too; a crop or a turn does not.
 _SAME_SHAPE = 0.02
 
@@ -134,24 +139,21 @@ class Forgetting:
         photos = connection.rows(
             f"select count(distinct photo) from face where id {listed}", (faces,)
         )
+        # the person under all names: an older one, or a misspelt one, may be in old words only
+        called = connection.rows(
+            f"select person from statement where face {listed} and person is not null union"
+            " select ?",
+            (faces, person),
+        )
         places = self._leave_out(faces)
         vectors = connection.count(f"delete from embedding where face {listed}", (faces,))
         statements = connection.count(f"delete from statement where face {listed}", (faces,))
         statements += connection.count(_REPLACED, (person,))
         statements += connection.count("delete from statement where person = ?", (person,))
         count = connection.count(f"delete from face where id {listed}", (faces,))
-        # the line of a date of birth would keep the date
-        connection.run(
-            "update action set command = ? where command like 'people set %' and id in"
-            " (select action from birth where person not in"
-            " (select person from statement where person is not null))",
-            (f"people set {_FORGOTTEN}",),
-        )
-        # names that only these faces had: an older one of the same person, or a misspelt one
-        gone = connection.rows(
-            "delete from person where id not in"
-            " (select person from statement where person is not null) returning name"
-        )
+        people = json.dumps([number for (number,) in called])
+        self._scrub_births(people)
+        gone = connection.rows(f"delete from person where {_UNSAID} returning name", (people,))
         names = [name for (name,) in gone]
         lines = self._scrub_log(names)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -174,6 +176,14 @@ class Forgetting:
             sorted((self._key(sha256), *box) for sha256, *box in rows),
         )
         return len(rows)
+
+    def _scrub_births(self, people: str) -> None:
+        """Take the dates of birth of those who go out of the commands; the rows go with them."""
+        self._connection.run(
+            "update action set command = ? where command like 'people set %' and id in"
+            f" (select action from birth where person in (select id from person where {_UNSAID}))",
+            (f"people set {_FORGOTTEN}", people),
+        )
 
     def _scrub_log(self, names: Sequence[str]) -> int:
         """Take the names out of the commands that the log lists; how many had one."""

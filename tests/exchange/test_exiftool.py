@@ -114,7 +114,9 @@ def test_other_kinds_of_photos_take_names_too(tmp_path: Path, kind: str) -> None
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    path = tmp_path / f"a.{kind}"
+    folder = tmp_path / "100%f %d 'x' [1]"  # letters that mean something to exiftool
+    folder.mkdir()
+    path = folder / f"a.{kind}"
     Image.new("RGB", (128, 96), "teal").save(path)
     path.chmod(0o640)
     assert embedded(path) is None

@@ -220,6 +220,18 @@ def test_a_file_without_a_packet_has_none(tmp_path: Path) -> None:
         embedded(tmp_path / "none.jpg")
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [b"\x89PNG\r\n\x1a\n", b"RIFF\x20\0\0\0WEBPVP8X", b"II*\0\x08\0\0\0", b"\0\0\0\x18ftypheic"],
+    ids=["png", "webp", "tiff", "heic"],
+)
+def test_a_damaged_picture_has_no_packet(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "a"
+    for rest in (b"", b"\0" * 40, b"\xff" * 400, b"XML:com.adobe.xmp\0" * 20):
+        path.write_bytes(begin + rest)
+        assert embedded(path) is None
+
+
 def test_sidecars_come_before_the_file_and_bad_ones_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     jpeg_with(path, mwg(FORMS["elements"]))

@@ -145,6 +145,18 @@ def test_l2_pooling_is_the_root_of_the_mean_square() -> None:
     torch.testing.assert_close(L2Pool()(pictures)[0, 0, 2, 3], expected)
 
 
+def test_l2_pooling_has_the_gradient_of_its_formula() -> None:
+    pictures = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    pictures[0, 0] = 0  # where the root alone would have none
+    ours, theirs = (pictures.clone().requires_grad_() for _ in range(2))
+    weights = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    (L2Pool()(ours) * weights).sum().backward()
+    squares = nn.functional.avg_pool2d(theirs * theirs, 3, 1, 1)
+    (torch.sqrt(squares + 1e-6) * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    assert torch.autograd.gradcheck(L2Pool(), pictures[:1, 1:].clone().requires_grad_())
+
+
 def test_maxout_is_the_larger_of_two() -> None:
     layer = Maxout(4, 3)
     vectors = torch.randn(5, 4)

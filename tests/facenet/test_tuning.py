@@ -15,8 +15,17 @@ from facecluster.embed import BUNDLED, find_model
 from facecluster.errors import TrainingError
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.header import read_header
 from facecluster.facenet.training import embed_mirrored
-from facecluster.facenet.tuning import TUNING, like_before, split, trial, tune, tuned_from
+from facecluster.facenet.tuning import (
+    TUNING,
+    DistanceMap,
+    like_before,
+    split,
+    trial,
+    tune,
+    tuned_from,
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +98,28 @@ def test_few_pairs_are_no_trial() -> None:
     assert trial(np.arange(60), rows, rows) is None
 
 
-def test_thresholds_follow_the_distances_of_strangers() -> None:
+def test_thresholds_and_probabilities_follow_the_distances_of_strangers() -> None:
     who, rows = points(0, 0.4)
-    same = like_before({"group": 0.8, "verify": 1.3}, who, rows, rows)
-    assert same == pytest.approx({"group": 0.8, "verify": 1.3}, abs=1e-6)
+    same = like_before(who, rows, rows)
+    assert (same.offset, same.factor) == pytest.approx((0.0, 1.0), abs=1e-6)
     # One more common dimension brings every pair nearer by the same factor.
     nearer = np.concatenate([rows, np.full((60, 1), 0.5, dtype=np.float32)], axis=1)
     nearer /= np.linalg.norm(nearer, axis=1, keepdims=True)
-    found = like_before({"group": 0.8, "verify": 1.3}, who, rows, nearer)
-    assert found == pytest.approx({"group": 0.8 / 1.25, "verify": 1.3 / 1.25}, abs=1e-4)
+    found = like_before(who, rows, nearer)
+    assert (found.offset, found.factor) == pytest.approx((0.0, 1 / 1.25), abs=1e-4)
+    bundled = find_model(BUNDLED).path
+    assert bundled is not None
+    old = read_header(bundled)
+    move = DistanceMap(0.1, 0.5)
+    new = move.moved(old)
+    assert new.thresholds == pytest.approx({u: 0.1 + 0.5 * t for u, t in old.thresholds.items()})
+    assert old.calibration is not None and new.calibration is not None
+    for distance in (0.5, 1.0, 1.5):
+        for tell in ("probability", "false_accept_rate"):
+            wanted = getattr(old.calibration, tell)(distance)
+            assert getattr(new.calibration, tell)(move(distance)) == pytest.approx(wanted, rel=0.3)
+    assert new.calibration.probability(move(1.1)) == pytest.approx(old.calibration.probability(1.1))
+    assert move(-9) > 0 and move(9) == 4
 
 
 def test_tuning_moves_the_network_a_little_and_keeps_its_statistics(small: Path) -> None:

@@ -66,6 +66,7 @@ def test_nothing_of_the_person_is_left_in_the_file(library: Library, model: int)
     name_faces(library, [her_too], NAME, command=f"name --face=2 '{NAME}'")
     name_faces(library, [other], "Bob", command="name --face=3 Bob")
     reject(library, [other], person=NAME, command=f"reject 3 --person '{NAME.lower()}'")
+    library.statements.person("Nobody Yet", create=True)
     before = everything_in(library)
     landmarks = np.asarray(one.faces[0].landmarks, dtype="<f4").tobytes()
     assert all(text in before for text in (NAME.encode(), *packed)) and landmarks in before

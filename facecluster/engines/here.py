@@ -1,4 +1,4 @@
-"""Ways to map a function over items, in order, never far ahead of who takes the results."""
+"""What an engine is, and those that stay in this process."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-__all__ = ["Engine", "serial", "threads"]
+from facecluster.errors import FaceclusterError
+
+__all__ = ["Engine", "WorkerLost", "serial", "threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class WorkerLost(FaceclusterError):
+    """The process that was at work on an item has died."""
 
 
 class Engine(Protocol):
     """Yields function(item) for each item, in the order of the items.
 
     The items are taken from in the caller's thread. An exception of the function comes where its
-    result would have come, and ends the run; closing the generator ends it too.
+    result would have come, and ends the run; closing the generator ends it too. Where the function
+    runs in another process, it, the items and the results are pickled; should a process die, what
+    lost(item) gives comes in the item's place, or WorkerLost does, and the others go on.
     """
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    def __call__(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        lost: Callable[[T], R] | None = None,
+    ) -> Generator[R, None, None]:
         """The results, in the order of the items."""
         ...
 
 
-def serial(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+def serial(
+    function: Callable[[T], R], items: Iterable[T], *, lost: Callable[[T], R] | None = None
+) -> Generator[R, None, None]:
     """One item at a time, each when it is asked for."""
     for item in items:
         yield function(item)
@@ -49,7 +65,9 @@ def threads(
     if workers < 1 or ahead < 1:
         raise ValueError(f"workers and ahead must be >= 1, got {workers} and {ahead}")
 
-    def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    def run(
+        function: Callable[[T], R], items: Iterable[T], *, lost: Callable[[T], R] | None = None
+    ) -> Generator[R, None, None]:
         window: deque[Future[R]] = deque()
         with ThreadPoolExecutor(workers, "facecluster", initializer=begin) as pool:
             try:

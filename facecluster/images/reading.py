@@ -1,14 +1,12 @@
-"""Find pictures in folders and read them: upright RGB pixels, reduced, and what EXIF tells."""
+"""Read one picture: upright RGB pixels, reduced, and what EXIF tells."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-import stat
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,30 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
-from facecluster.errors import MissingRoot, UnreadableImage
-from facecluster.records import FileStamp
+from facecluster.errors import UnreadableImage
+from facecluster.images.finding import printable
+from facecluster.images.raw import is_raw, open_preview
 
-__all__ = ["LONGEST", "MAX_PIXELS", "SUFFIXES", "Picture", "content_hash", "find_images", "read"]
-
-SUFFIXES: frozenset[str] = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".avif",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-    ]
-)
+__all__ = ["LONGEST", "MAX_PIXELS", "Picture", "content_hash", "read"]
 
 LONGEST = 1280
 
@@ -63,8 +42,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -81,32 +58,6 @@ class Picture:
     height: int
     orientation: int
     taken_at: str | None
-
-
-def find_images(roots: Iterable[Path]) -> Iterator[FileStamp]:
-    """Every picture file below the roots, by absolute path, depth first in the order of names.
-
-    Hidden files and folders are skipped, unless they are roots themselves. Links are followed, but
-    each real file comes once and a loop ends. A root may be a file, of any name. Folders that may
-    not be read and names that are not text are passed over with a logged warning. Raises
-    MissingRoot, before the first file, when a root is not there or cannot be listed.
-    """
-    tops = [Path(os.path.abspath(root)) for root in roots]
-    for top in tops:
-        try:
-            mode = top.stat().st_mode
-            if stat.S_ISDIR(mode):
-                os.scandir(top).close()
-        except (OSError, ValueError) as error:
-            raise MissingRoot(f"{_printable(top)} is not there or may not be read.") from error
-        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-            raise MissingRoot(f"{_printable(top)} is neither a folder nor a file.")
-    seen: set[str] = set()
-    for top in tops:
-        if top.is_dir():
-            yield from _walk(str(top), seen)
-        else:
-            yield from _stamp(str(top), seen, os.path.realpath(top))
 
 
 def content_hash(path: Path) -> str:
@@ -127,83 +78,58 @@ def read(path: Path, *, longest: int = LONGEST) -> Picture:
     longest is about its longer side, which comes out below twice that; small pictures stay whole.
     JPEGs are decoded at the reduced size, which is several times faster than decoding them whole.
     An animation or a stereo pair gives its first frame; alpha is laid on white; 16 bits become 8.
+    A RAW photo, told by its name, is seen in its preview, but has its own size.
     Raises UnreadableImage for whatever is no picture, damaged, cut short or absurdly large.
     """
     try:
         with _silence, open(path, "rb") as file:
-            return _decode(file, longest)
+            return _decode_raw(path, longest) if is_raw(path) else _decode(file, longest)
     except (UnreadableImage, Image.DecompressionBombError, OSError) as error:
         raise _unreadable(path, error) from error
     except MemoryError as error:
-        raise UnreadableImage(f"{_printable(path)} needs more memory than there is.") from error
+        raise UnreadableImage(f"{printable(path)} needs more memory than there is.") from error
     except Exception as error:  # Pillow meets hostile files with nearly every class there is
         raise _unreadable(path, error) from error
 
 
-def _walk(top: str, seen: set[str]) -> Iterator[FileStamp]:
-    """The pictures below one folder; seen holds the real paths of files and folders met so far."""
-    # Each entry of the stack: (path as the user sees it, real path, is a folder).
-    stack = [(top, os.path.realpath(top), True)]
-    while stack:
-        path, real, is_folder = stack.pop()
-        if not is_folder:
-            yield from _stamp(path, seen, real)
-        elif real not in seen:
-            seen.add(real)
-            stack += reversed(_entries(path, real))
-
-
-def _entries(folder: str, real_folder: str) -> list[tuple[str, str, bool]]:
-    """The folders and pictures in a folder, by name."""
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                is_folder = entry.is_dir()
-                if entry.name.startswith(".") or not (is_folder or _is_picture(entry)):
-                    continue
-                # realpath asks the system once for each folder above, so only links pay for it.
-                linked = entry.is_symlink()
-                real = os.path.realpath(entry.path) if linked else real_folder + os.sep + entry.name
-                found.append((entry.path, real, is_folder))
-    except OSError:
-        _log.warning("%s may not be read and is passed over.", _printable(folder))
-    return sorted(found)
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
-
-
-def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:
-    """The file's stamp; nothing if it was seen before, has just gone, or has no storable name."""
-    if real in seen:
-        return
-    seen.add(real)
-    try:
-        path.encode()
-        found = os.stat(path)
-    except UnicodeEncodeError:
-        _log.warning("%s has a name that is not text; rename it to scan it.", _printable(path))
-    except OSError:
-        _log.warning("%s has gone or may not be read and is passed over.", path)
-    else:
-        yield FileStamp(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
-
-
 def _decode(file: IO[bytes], longest: int) -> Picture:
     image = _open(file)
+    orientation, taken_at = _exif(image)
+    (width, height), scale, pixels = _pixels(image, longest)
+    return Picture(pixels, scale, width, height, orientation, taken_at)
+
+
+def _decode_raw(path: Path, longest: int) -> Picture:
+    preview = open_preview(path, longest)
+    _, scale, pixels = _pixels(preview.image, longest, turn=preview.turn)
+    taken_at = _exif(preview.image)[1] or preview.taken_at
+    return Picture(
+        pixels,
+        scale * preview.scale,
+        preview.width,
+        preview.height,
+        preview.orientation,
+        taken_at,
+    )
+
+
+def _pixels(
+    image: Image.Image, longest: int, *, turn: int | None = None
+) -> tuple[tuple[int, int], float, NDArray[np.uint8]]:
+    """The image's upright size, and its upright pixels with their scale.
+
+    turn is the orientation that makes it upright, by default the one that it tells itself.
+    """
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Image.DecompressionBombError
-    orientation, taken_at = _exif(image)
     factor = _draft(image, longest) if isinstance(image, JpegImagePlugin.JpegImageFile) else 1
     with _muted() if image.format == "TIFF" else nullcontext():
         image.load()
     if factor == 1:
         width, height = image.size  # Pillow turns TIFFs upright while loading
-    # What is left to turn; for a TIFF nothing.
-    turn = _exif(image)[0]
+    if turn is None:
+        turn = _exif(image)[0]  # what is left to turn; for a TIFF nothing
     rgb = _rgb(image)
     further = max(rgb.size) // longest
     if further > 1:
@@ -213,7 +139,7 @@ def _decode(file: IO[bytes], longest: int) -> Picture:
         rgb = rgb.transpose(_UPRIGHT[turn])
     if turn >= 5:
         width, height = height, width
-    return Picture(np.array(rgb), float(factor), width, height, orientation, taken_at)
+    return (width, height), float(factor), np.array(rgb)
 
 
 def _open(file: IO[bytes]) -> Image.Image:
@@ -284,7 +210,7 @@ def _exif(image: Image.Image) -> tuple[int, str | None]:
 
 
 def _unreadable(path: Path, error: Exception) -> UnreadableImage:
-    name = _printable(path)
+    name = printable(path)
     if isinstance(error, FileNotFoundError):
         return UnreadableImage(f"{name} is not there.")
     if isinstance(error, PermissionError):
@@ -296,11 +222,6 @@ def _unreadable(path: Path, error: Exception) -> UnreadableImage:
     if isinstance(error, Image.DecompressionBombError):
         return UnreadableImage(f"{name} is refused: it claims too many pixels for a photo.")
     return UnreadableImage(f"{name} is damaged or cut short; restore it from a copy.")
-
-
-def _printable(path: Path | str) -> str:
-    """The path as text that can be stored and printed, whatever bytes the name has."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 @contextmanager

@@ -1,0 +1,93 @@
+"""A scan carried out and told: a bar for a person, a JSON object a line for a script."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.output import Progress, note, print_json_line
+from facecluster.pace import Pace, work
+
+if TYPE_CHECKING:
+    from facecluster.people import Regrouping
+    from facecluster.records import Analysis
+    from facecluster.scan import Scan, Summary
+
+__all__ = ["carry_out", "print_summary"]
+
+_PAUSE = 1.0  # seconds between two lines that say how far the scan is
+
+
+def carry_out(run: Scan, began: float, *, as_json: bool) -> None:
+    """Do the whole scan, begun at this time.monotonic(), and tell how far it is.
+
+    Ctrl+C ends the program with exit code 130; what is committed by then is kept.
+    """
+    try:
+        if as_json:
+            _print_lines(run, began)
+        else:
+            _show_bar(run)
+    except KeyboardInterrupt:
+        if as_json:
+            print_summary(run.summary, time.monotonic() - began, interrupted=True)
+        note(f"Stopped: {run.summary.done} photos done, run again to go on.")
+        click.get_current_context().exit(130)
+
+
+def print_summary(
+    summary: Summary,
+    seconds: float,
+    grouping: Regrouping | None = None,
+    *,
+    interrupted: bool = False,
+) -> None:
+    """Print the last line of a scan's JSON."""
+    figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
+    if grouping:
+        figures["grouping"] = dataclasses.asdict(grouping)
+    print_json_line({"message_type": "summary", **figures, "interrupted": interrupted})
+
+
+def _show_bar(run: Scan) -> None:
+    pace = Pace(run.total_work)
+    with Progress("photos") as bar:
+        for done, analysis in enumerate(run, start=1):
+            pace.add(work(analysis.file.size))
+            bar.show(done, run.total, seconds_left=pace.seconds_left())
+
+
+def _print_lines(run: Scan, began: float) -> None:
+    pace, told = Pace(run.total_work), began
+    if run.total:
+        _print_status(run, pace, began)
+    for done, analysis in enumerate(run, start=1):
+        pace.add(work(analysis.file.size))
+        if analysis.error:
+            _print_error(analysis)
+        # Photos are committed and counted several at once: between them the figures do not agree.
+        if done == run.summary.done and time.monotonic() - told >= _PAUSE:
+            _print_status(run, pace, began)
+            told = time.monotonic()
+
+
+def _print_status(run: Scan, pace: Pace, began: float) -> None:
+    left = pace.seconds_left()
+    print_json_line(
+        {
+            "message_type": "status",
+            "done": run.summary.done,
+            "total": run.total,
+            "faces": run.summary.faces,
+            "unreadable": run.summary.unreadable,
+            "seconds": round(time.monotonic() - began, 3),
+            "seconds_left": None if left is None else round(left, 1),
+        }
+    )
+
+
+def _print_error(analysis: Analysis) -> None:
+    print_json_line({"message_type": "error", "path": analysis.file.path, "error": analysis.error})

@@ -1,0 +1,44 @@
+"""How weights follow their gradients, and how fast at which step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from facecluster.errors import TrainingError
+
+if TYPE_CHECKING:
+    from facecluster.facenet.training import TrainingConfig
+
+__all__ = ["learning_rate", "optimiser"]
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Rises over the warm-up, stays, and falls to zero over the cool-down."""
+    rising = min(1.0, (step + 1) / max(1, config.warmup))
+    falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
+    return config.learning_rate * min(rising, falling)
+
+
+def optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW, AdaGrad or SGD with momentum; TrainingError for another name."""
+    parts = _decayed(network, config.weight_decay)
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parts, lr=config.learning_rate, fused=True)
+    if config.optimiser == "adagrad":
+        return torch.optim.Adagrad(parts, lr=config.learning_rate)
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(parts, lr=config.learning_rate, momentum=0.9)
+    raise TrainingError(f"There is no optimiser {config.optimiser}: adamw, adagrad or sgd.")
+
+
+def _decayed(network: nn.Module, decay: float) -> list[dict[str, object]]:
+    # Decay is for what multiplies pictures; scales, shifts and biases are left alone.
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": weights, "weight_decay": decay},
+        {"params": others, "weight_decay": 0.0},
+    ]

@@ -1,0 +1,17 @@
+"""Find pictures in folders and read them: upright RGB pixels, reduced, and what EXIF tells."""
+
+from facecluster.images.finding import SUFFIXES, find_images
+from facecluster.images.raw import can_read_raw, is_raw
+from facecluster.images.reading import LONGEST, MAX_PIXELS, Picture, content_hash, read
+
+__all__ = [
+    "LONGEST",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Picture",
+    "can_read_raw",
+    "content_hash",
+    "find_images",
+    "is_raw",
+    "read",
+]

@@ -1,0 +1,138 @@
+"""Picture files below folders: each real file once, in a settled order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from facecluster.errors import MissingRoot
+from facecluster.images.raw import RAW_SUFFIXES, is_raw
+from facecluster.records import FileStamp
+
+__all__ = ["SUFFIXES", "find_images", "printable"]
+
+SUFFIXES: frozenset[str] = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        *RAW_SUFFIXES,
+    ]
+)
+
+_log = logging.getLogger(__name__)
+
+
+def find_images(roots: Iterable[Path]) -> Iterator[FileStamp]:
+    """Every picture file below the roots, by absolute path, depth first in the order of names.
+
+    Hidden files and folders are skipped, unless they are roots themselves. Links are followed, but
+    each real file comes once and a loop ends. A RAW file beside a picture of the same name is that
+    picture once more, and is skipped. A root may be a file, of any name. Folders that may
+    not be read and names that are not text are passed over with a logged warning. Raises
+    MissingRoot, before the first file, when a root is not there or cannot be listed.
+    """
+    tops = [Path(os.path.abspath(root)) for root in roots]
+    for top in tops:
+        try:
+            mode = top.stat().st_mode
+            if stat.S_ISDIR(mode):
+                os.scandir(top).close()
+        except (OSError, ValueError) as error:
+            raise MissingRoot(f"{printable(top)} is not there or may not be read.") from error
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise MissingRoot(f"{printable(top)} is neither a folder nor a file.")
+    seen: set[str] = set()
+    for top in tops:
+        if top.is_dir():
+            yield from _walk(str(top), seen)
+        else:
+            yield from _stamp(str(top), seen, os.path.realpath(top))
+
+
+def _walk(top: str, seen: set[str]) -> Iterator[FileStamp]:
+    """The pictures below one folder; seen holds the real paths of files and folders met so far."""
+    # Each entry of the stack: (path as the user sees it, real path, is a folder).
+    stack = [(top, os.path.realpath(top), True)]
+    while stack:
+        path, real, is_folder = stack.pop()
+        if not is_folder:
+            yield from _stamp(path, seen, real)
+        elif real not in seen:
+            seen.add(real)
+            stack += reversed(_entries(path, real))
+
+
+def _entries(folder: str, real_folder: str) -> list[tuple[str, str, bool]]:
+    """The folders and pictures in a folder, by name."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir()
+                if entry.name.startswith(".") or not (is_folder or _is_picture(entry)):
+                    continue
+                # realpath asks the system once for each folder above, so only links pay for it.
+                linked = entry.is_symlink()
+                real = os.path.realpath(entry.path) if linked else real_folder + os.sep + entry.name
+                found.append((entry.path, real, is_folder))
+    except OSError:
+        _log.warning("%s may not be read and is passed over.", printable(folder))
+    return sorted(_without_twins(found))
+
+
+def _without_twins(found: list[tuple[str, str, bool]]) -> list[tuple[str, str, bool]]:
+    """Those of a folder's entries that are no RAW file beside a picture of the same name."""
+    raw = {path for path, _, is_folder in found if not is_folder and is_raw(path)}
+    if not raw:
+        return found
+    pictures = {
+        os.path.splitext(path)[0].lower()
+        for path, _, is_folder in found
+        if not is_folder and path not in raw
+    }
+    return [
+        entry
+        for entry in found
+        if entry[0] not in raw or os.path.splitext(entry[0])[0].lower() not in pictures
+    ]
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
+
+
+def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:
+    """The file's stamp; nothing if it was seen before, has just gone, or has no storable name."""
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        path.encode()
+        found = os.stat(path)
+    except UnicodeEncodeError:
+        _log.warning("%s has a name that is not text; rename it to scan it.", printable(path))
+    except OSError:
+        _log.warning("%s has gone or may not be read and is passed over.", path)
+    else:
+        yield FileStamp(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+
+def printable(path: Path | str) -> str:
+    """The path as text that can be stored and printed, whatever bytes the name has."""
+    return os.fsencode(path).decode("utf-8", "replace")

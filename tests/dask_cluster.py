@@ -1,0 +1,17 @@
+"""A Dask cluster of two worker processes: prints its address, ends when its input does.
+
+A program, as Dask's workers run the main module of the program that starts them once more.
+"""
+
+import sys
+
+if __name__ == "__main__":
+    import dask
+    from distributed import LocalCluster
+
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=60
+    ) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()

@@ -1,0 +1,40 @@
+"""What the engines' tests have workers do; in a module of its own, as workers import it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+
+def double(item: int) -> int:
+    return 2 * item
+
+
+def twelfth(item: int) -> int:
+    return 12 // item
+
+
+def where(_: object) -> tuple[int, int]:
+    """The process and the thread at work."""
+    return os.getpid(), threading.get_ident()
+
+
+def uneven(item: int) -> int:
+    """The even ones take their time."""
+    time.sleep(0.0 if item % 2 else 0.02)
+    return item
+
+
+def die_of_three(item: int) -> int:
+    if item == 3:
+        os._exit(1)
+    return item
+
+
+def die(_: object) -> None:
+    os._exit(1)
+
+
+def unsendable(_: object) -> object:
+    return threading.Lock()
