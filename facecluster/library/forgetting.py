@@ -26,6 +26,11 @@ from facecluster.records import Box, Photo
 __all__ = ["Erased", "Forgetting", "left_out"]
 
 _FORGOTTEN = "forgotten"  # stands in the log where the name was
+# Those of these people of whom nothing is said any more.
+_UNSAID = (
+    "id in (select value from json_each(?)) and id not in"
+    " (select person from statement where person is not null)"
+)
 # An edit that keeps the shape keeps the places too; a crop or a turn does not.
 _SAME_SHAPE = 0.02
 
@@ -146,11 +151,9 @@ class Forgetting:
         statements += connection.count(_REPLACED, (person,))
         statements += connection.count("delete from statement where person = ?", (person,))
         count = connection.count(f"delete from face where id {listed}", (faces,))
-        gone = connection.rows(
-            "delete from person where id in (select value from json_each(?)) and id not in"
-            " (select person from statement where person is not null) returning name",
-            (json.dumps([number for (number,) in called]),),
-        )
+        people = json.dumps([number for (number,) in called])
+        self._scrub_births(people)
+        gone = connection.rows(f"delete from person where {_UNSAID} returning name", (people,))
         names = [name for (name,) in gone]
         lines = self._scrub_log(names)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -173,6 +176,14 @@ class Forgetting:
             sorted((self._key(sha256), *box) for sha256, *box in rows),
         )
         return len(rows)
+
+    def _scrub_births(self, people: str) -> None:
+        """Take the dates of birth of those who go out of the commands; the rows go with them."""
+        self._connection.run(
+            "update action set command = ? where command like 'people set %' and id in"
+            f" (select action from birth where person in (select id from person where {_UNSAID}))",
+            (f"people set {_FORGOTTEN}", people),
+        )
 
     def _scrub_log(self, names: Sequence[str]) -> int:
         """Take the names out of the commands that the log lists; how many had one."""

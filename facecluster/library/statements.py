@@ -29,6 +29,9 @@ __all__ = [
 
 Kind = Literal["is", "is-not", "ignore", "not-a-face"]
 
+# The actions of which something is kept: those of which all was forgotten say nothing any more.
+_SAYING = "select action from statement union select action from birth"
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -283,8 +286,7 @@ class Statements:
             (number, forgotten)
             for number, forgotten in self._connection.rows(
                 "select id, forgotten from action where undoes is null and (forgotten is not null"
-                " or id in (select action from statement union select action from birth))"
-                " order by id desc"
+                f" or id in ({_SAYING})) order by id desc"
             )
             if number not in undone
         ]
@@ -304,8 +306,7 @@ class Statements:
         said = action
         while target := self._undoes(said):
             said = target
-        said_here = "select action from statement union select action from birth"
-        if not self._connection.rows(f"select 1 where ? in ({said_here})", (said,)):
+        if not self._connection.rows(f"select 1 where ? in ({_SAYING})", (said,)):
             raise UsageError(f"Action {action} cannot be undone: it was about somebody forgotten.")
         self._append(command, action)
         undone = self._undone()

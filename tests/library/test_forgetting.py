@@ -12,7 +12,17 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library import Fact, Library
 from facecluster.library.connection import Connection, Value
 from facecluster.library.vectors import pack_vectors
-from facecluster.people import forget, ignore, name_faces, name_group, redo, reject, rename, undo
+from facecluster.people import (
+    forget,
+    ignore,
+    name_faces,
+    name_group,
+    redo,
+    reject,
+    rename,
+    state_birth,
+    undo,
+)
 from facecluster.people.forgetting import faces_of
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
@@ -76,6 +86,19 @@ def test_nothing_of_the_person_is_left_in_the_file(library: Library, model: int)
     assert said[2] == "name --face=3 Bob" and "name --face=2 forgotten" in said
     with pytest.raises(UsageError, match="Nobody is named"):
         forget(library, NAME)
+
+
+def test_a_date_of_birth_is_forgotten_with_its_line(library: Library, put: Put) -> None:
+    (her,) = put("/a", 1)
+    (other,) = put("/b", 2)
+    name_faces(library, [her], NAME, command="name")
+    name_faces(library, [other], "Bob", command="name")
+    for who in (NAME, "Bob"):
+        state_birth(library, who, "1987-06-05", command=f"people set '{who}' --born 1987-06-05")
+    forget(library, NAME)
+    assert list(library.statements.births().values()) == ["1987-06-05"]
+    said = [entry.command for entry in library.statements.log()]
+    assert "people set forgotten" in said and "people set 'Bob' --born 1987-06-05" in said
 
 
 def test_what_was_overwritten_long_before_is_gone_too(library: Library, put: Put) -> None:
