@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facecluster.grouping.constraints import Constraints, components
 
-__all__ = ["grow"]
+__all__ = ["barred_pairs", "grow", "item_sums"]
 
 # Products held at a time: 32 MB.
 BLOCK = 4_000_000
