@@ -4,10 +4,10 @@
 
 Ours is with the defaults of `scan`, with --thorough and with --min-face of the least pixels;
 facenet-pytorch sees the whole photo, with its own smallest face of 20 pixels and with our 32.
---fast measures the defaults alone. Prints a Markdown table. A found face counts when its box and a drawn one overlap by IOU, one to one, best scores first.
-Recall is over the drawn boxes of `least` pixels and more (geometric mean of the sides) that the
-drawers did not mark as invalid; precision over the found faces of that size that do not lie on a
-smaller or invalid box.
+--fast measures the defaults alone. Prints a Markdown table. A found face counts when its box and a
+drawn one overlap by IOU, one to one, best scores first. Recall is over the drawn boxes of `least`
+pixels and more (geometric mean of the sides) that the drawers did not mark as invalid; precision
+over the found faces of that size that do not lie on a smaller or invalid box.
 """
 
 from __future__ import annotations
