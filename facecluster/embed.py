@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from facecluster import download
 from facecluster.errors import ModelError
+from facecluster.facenet.calibration import Calibration
 from facecluster.facenet.header import Header, read_header
+from facecluster.installed import installed, installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLED",
     "Embedder",
+    "GroupThreshold",
     "Model",
     "find_model",
+    "group_threshold",
     "list_models",
+    "multiplies_bfloat16",
     "open_model",
     "use_one_core",
 ]
@@ -39,8 +44,13 @@ _BATCH = {"cpu": 64, "cuda": 512}
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
+# Of how many strangers a face may expect to find one within the threshold of grouping. Precision
+# stays where it is when this does, measured with this network and its teacher from 90 to 16,000
+# faces (tests/benchmarks/measure_thresholds.py); 0.98 and more is reached up to 0.02.
+_FALSE_LINKS = 0.02
+_FEWEST = 128
 
-State = Literal["bundled", "downloaded", "not downloaded", "file"]
+State = Literal["bundled", "installed", "downloaded", "not downloaded", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,8 @@ class Model:
     """A network that could be opened.
 
     path is None when it is not downloaded. thresholds are squared distances by use (verify,
-    identify, group); for the downloaded ones they are not measured by this project.
+    identify, group); for the downloaded ones they are not measured by this project. calibration
+    is None where nobody has measured what the distances mean.
     """
 
     name: str
@@ -57,6 +68,30 @@ class Model:
     architecture: str
     dimension: int
     thresholds: dict[str, float]
+    calibration: Calibration | None = None
+
+    @property
+    def card(self) -> Path | None:
+        """The file that tells how the network was made and where it fails, if it is there."""
+        beside = self.path.with_suffix(".md") if self.path else None
+        return beside if beside and beside.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupThreshold:
+    """The squared distance to group so many faces with, and the rule it comes from.
+
+    For up to `faces` faces, `false_links` strangers a face are expected within it, by the
+    network's false-accept rate `rate`; extrapolated says that the pairs behind it were too few to
+    show that rate. All but the threshold are None when the network has no calibration: then it is
+    the one constant of the network.
+    """
+
+    threshold: float
+    faces: int | None = None
+    false_links: float | None = None
+    rate: float | None = None
+    extrapolated: bool | None = None
 
 
 class Embedder:
@@ -67,7 +102,7 @@ class Embedder:
     make the same embeddings, up to precision: where the CPU multiplies bfloat16 in hardware the
     convolutions use it. That is 2.3 x faster, and moves squared distances by 0.002 (root mean
     square; 0.015 at most between 1,016 real faces, the tests allow 0.02), less than matters to any
-    threshold. thresholds are squared distances by use: verify, identify, group.
+    threshold. thresholds and calibration are the Model's.
     """
 
     def __init__(
@@ -86,6 +121,7 @@ class Embedder:
         self.fingerprint = fingerprint + ("+mirror" if mirror else "")
         self.dimension = model.dimension
         self.thresholds = dict(model.thresholds)
+        self.calibration = model.calibration
         self.crop_size, self.margin, self._picture, self._mean, self._std = _input(model)
         self._network, self._device, self._mirror = folded(network), device, mirror
         self._reduced = reduced
@@ -151,12 +187,13 @@ class Embedder:
 
 
 def list_models() -> list[Model]:
-    """The bundled networks, then the published ones with whether they are downloaded.
+    """The bundled networks, one's own, then the published ones with whether they are downloaded.
 
-    Reads the headers only and imports no torch. A bundled file that is damaged raises ModelError.
+    Reads the headers only and imports no torch. A file that is damaged raises ModelError.
     """
     bundled = [_described(path, "bundled") for path in sorted(_WEIGHTS.glob("*.safetensors"))]
-    return bundled + [_published(name) for name in download.PUBLISHED]
+    own = [_described(path, "installed") for path in installed()]
+    return bundled + own + [_published(name) for name in download.PUBLISHED]
 
 
 def find_model(name_or_path: str) -> Model:
@@ -169,6 +206,9 @@ def find_model(name_or_path: str) -> Model:
         return _published(name_or_path)
     if Path(name_or_path).name == name_or_path and bundled.is_file():
         return _described(bundled, "bundled")
+    own = installed_file(name_or_path)
+    if own:
+        return _described(own, "installed")
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(model.name for model in list_models())
@@ -180,6 +220,22 @@ def find_model(name_or_path: str) -> Model:
     if path.suffix == ".pt":
         return _inception(path.stem, "file", path)
     raise ModelError(f"{path} is no file of weights: they end in .safetensors or .pt.")
+
+
+def group_threshold(model: Model, faces: int) -> GroupThreshold:
+    """The squared distance at which to group a library of so many faces.
+
+    The more strangers, the more chances of a false link: among n faces each meets n - 1 others, so
+    the rule keeps n x FAR(threshold) at a constant. n is rounded up to a power of two, at least
+    128, so that the threshold holds still until the library has doubled.
+    """
+    if model.calibration is None:
+        return GroupThreshold(model.thresholds["group"])
+    most = max(_FEWEST, 1 << max(0, faces - 1).bit_length())
+    found = model.calibration.threshold(_FALSE_LINKS / most)
+    return GroupThreshold(
+        round(found.threshold, 3), most, _FALSE_LINKS, found.rate, found.extrapolated
+    )
 
 
 def open_model(
@@ -207,7 +263,7 @@ def open_model(
     import torch
 
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    half = _multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
+    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
     network: nn.Module
     if model.path.suffix == ".safetensors":
         from facecluster.facenet.checkpoint import load
@@ -222,7 +278,7 @@ def open_model(
     return Embedder(network, model, fingerprint, device=chosen, mirror=mirror, reduced=half)
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
     """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
     import torch
 
@@ -233,7 +289,15 @@ def _multiplies_bfloat16() -> bool:
 def _described(path: Path, state: State) -> Model:
     header = read_header(path)
     name = header.name if state == "file" else path.stem
-    return Model(name, state, path, header.architecture, header.dimension, header.thresholds)
+    return Model(
+        name,
+        state,
+        path,
+        header.architecture,
+        header.dimension,
+        header.thresholds,
+        header.calibration,
+    )
 
 
 def _published(name: str) -> Model:

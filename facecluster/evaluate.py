@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ __all__ = [
     "verification",
 ]
 
+Rows = NDArray[np.float32]
 RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 # Photos that the networks see together.
 _BATCH = 16
@@ -103,8 +104,12 @@ def verification(
     pairs: Pairs,
     vectors: Mapping[str, NDArray[np.float32] | None],
     rows: NDArray[np.int64] | None = None,
+    *,
+    distance: Callable[[Rows, Rows], NDArray[np.float64]] = squared_distances,
 ) -> Verification:
     """The figures of the pairs, or of some rows of them, from a unit row for each picture's name.
+
+    distance is that of two rows, for many pairs at once: (N, D) and (N, D) to (N,).
 
     Lists without folds are divided in ten runs of each kind, as LFW's folds are. UsageError when
     there are not pairs of both kinds in each fold.
@@ -126,7 +131,7 @@ def verification(
         left, right = (
             np.array([vectors[names[place][side]] for place in known]) for side in (0, 1)
         )
-        distances[known] = squared_distances(left, right)
+        distances[known] = distance(left, right)
     seen = {name for two in names for name in two}
     return Verification(
         pairs=len(names),

@@ -14,10 +14,12 @@ LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
     | {"glimpse"},
+    {"installed"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"scan"},
-    {"people", "exchange", "evaluate", "watching"},
-    {"training_set"},
+    {"people", "exchange", "evaluate", "watching", "reembedding"},
+    {"training_set", "videos", "degraded"},
+    {"library_faces"},
     {"review", "sheet"},
     {"cli"},
 ]

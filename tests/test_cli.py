@@ -100,6 +100,14 @@ def test_grouping_again_moves_nothing_and_keeps_numbers(run: Run, database: Path
     assert run("faces", "--json").stdout == before
 
 
+def test_the_default_threshold_is_told_with_its_rule(run: Run, database: Path) -> None:
+    done = json.loads(run("group", "--json").stdout)
+    assert done["rule"]["faces"] == 128
+    assert done["rule"]["rate"] == pytest.approx(done["rule"]["false_links"] / 128)
+    asked = json.loads(run("group", "--threshold", 0.5, "--json").stdout)
+    assert (asked["threshold"], asked["rule"]) == (0.5, {})
+
+
 @pytest.mark.parametrize(
     ("words", "method"),
     [
@@ -329,7 +337,13 @@ def test_the_networks_are_listed_and_described(run: Run) -> None:
     about = json.loads(run("models", "info", "nn4", "--json").stdout)
     assert about["dimension"] == rows["nn4"]["dimension"]
     assert Path(about["path"]).is_file()
-    assert about["path"] in run("models", "info", "nn4").stdout
+    told = run("models", "info", "nn4").stdout
+    assert about["path"] in told
+    assert about["card"].startswith("# nn4") and about["card"].rstrip() in told
+    rates = about["calibration"]["rates"]
+    assert [one["rate"] for one in rates] == sorted((one["rate"] for one in rates), reverse=True)
+    assert "1e-6" in told and f"{about['calibration']['different']} of two" in told
+    assert "calibration  none" in run("models", "info", "vggface2").stdout
     for words in (["models", "info", "nn99"], ["scan", ".", "--model", "nn99"]):
         result = run(*words)
         assert (result.exit_code, result.stdout) == (1, "")

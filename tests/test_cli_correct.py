@@ -187,12 +187,13 @@ def halves(run: Run, database: Path) -> None:
 
 def test_suggest_lists_who_a_group_may_be_and_takes_the_answer(run: Run, halves: None) -> None:
     assert run("suggest").stdout == (
-        "group  faces  person  agreeing  squared_distance  nearest\n"
-        "    4      2  Ann            2              0.16     0.16\n"
+        "group  faces  person  probability  agreeing  squared_distance  nearest\n"
+        "    4      2  Ann            >.99         2              0.16     0.16\n"
     )
     assert "'facecluster suggest --yes 4'" in run("suggest").stderr
     (row,) = listed(run, "suggest")
-    assert list(row) == ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
+    columns = ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
+    assert list(row) == [*columns, "probability"]
     assert row["squared_distance"] == pytest.approx(2 - 2 / 1.09, abs=1e-3)
     assert run("suggest", "--csv").stdout.startswith("group,faces,person,")
     assert listed(run, "suggest", "--threshold", 0.1) == []
@@ -222,6 +223,20 @@ def test_suggest_before_anybody_is_named_says_what_to_do(run: Run, database: Pat
     assert "facecluster name NUMBER NAME" in run("suggest").stderr
 
 
+def test_without_calibration_there_is_no_probability_and_a_note_says_so(
+    run: Run, halves: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = listed(run, "suggest")
+    assert 0.9 < row["probability"] < 1
+    monkeypatch.setattr("facecluster.cli.correct.calibration_of", lambda _: None)
+    told = run("suggest")
+    assert "4      2  Ann               -         2" in told.stdout
+    assert "no calibration, so there are no probabilities" in told.stderr
+    (row,) = listed(run, "suggest")
+    assert row["probability"] is None
+    assert listed(run, "why", 5)["nearest"][0]["probability"] is None
+
+
 def test_why_tells_the_rule_and_the_distances(run: Run, halves: None, tmp_path: Path) -> None:
     assert run("why", 5).stdout == (
         f"Face     5, {tmp_path / 'ann4.jpg'}\n"
@@ -229,8 +244,8 @@ def test_why_tells_the_rule_and_the_distances(run: Run, halves: None, tmp_path: 
         "Person   nobody known\n"
         "Because  it is 0.16 from the middle of its group "
         "(agglomerative, at a threshold of 0.10).\n"
-        "face  person  squared_distance\n"
-        + "".join(f"   {face}  Ann                 0.16\n" for face in (1, 2, 3, 4))
+        "face  person  squared_distance  probability\n"
+        + "".join(f"   {face}  Ann                 0.16         >.99\n" for face in (1, 2, 3, 4))
     )
     run("reject", 5, "--person", "Ann")
     told = run("why", 5)

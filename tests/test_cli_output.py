@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facecluster.cli import main
-from facecluster.cli.output import Progress, print_json, print_rows, printable
+from facecluster.cli.output import Progress, print_json, print_rows, printable, quoted
 from facecluster.evaluate import main_face
 from facecluster.records import Box
 
@@ -108,3 +109,11 @@ def test_the_main_face_is_large_and_near_the_middle() -> None:
     assert main_face((corner, middle, speck), 640, 480) == 1
     assert main_face((speck, corner), 640, 480) == 0
     assert main_face((corner,), 640, 480) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [("Ann", '"Ann"'), ("Ann Lee", '"Ann Lee"'), ("A$b", "'A$b'")]
+)
+def test_names_in_hints_can_be_typed(name: str, argument: str) -> None:
+    assert quoted(name) == argument
+    assert shlex.split(argument) == [name]

@@ -144,8 +144,12 @@ def test_fish_offers_names_and_takes_the_script() -> None:
     script = """
     facecluster completion fish | source
     complete -C 'facecluster find Zo'
+    complete -C 'facecluster find Mary'
+    complete -C 'facecluster find --from'
     """
-    assert "Zoë" in shell("fish", script)
+    zoe, *marys, option = shell("fish", script).splitlines()
+    assert (zoe, sorted(marys)) == ("Zoë", sorted(NAMES[:3]))
+    assert option == "--from\tTaken on this day or later."
 
 
 @pytest.mark.usefixtures("program", "named")
@@ -155,6 +159,18 @@ def test_zsh_takes_the_script() -> None:
         ' eval "$(facecluster completion zsh)"; whence -w _facecluster_completion'
     )
     assert "function" in shell("zsh", script)
+
+
+@pytest.mark.usefixtures("program", "named")
+def test_zsh_is_given_whole_names() -> None:
+    script = """
+    compdef() { :; }
+    eval "$(facecluster completion zsh)"
+    compadd() { print -rl -- $completions }  # outside of Tab there is nobody to offer them to
+    words=(facecluster find Mary) CURRENT=3
+    _facecluster_completion
+    """
+    assert sorted(shell("zsh", script).splitlines()) == sorted(NAMES[:3])
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])

@@ -14,10 +14,18 @@ import torch
 from numpy.typing import NDArray
 
 from facecluster import download, embed
-from facecluster.embed import BUNDLED, find_model, list_models, open_model
+from facecluster.embed import (
+    BUNDLED,
+    GroupThreshold,
+    find_model,
+    group_threshold,
+    list_models,
+    open_model,
+)
 from facecluster.errors import ModelError
 from facecluster.facenet.architectures import build
 from facecluster.facenet.augment import centre_crop, standardise
+from facecluster.facenet.calibration import Calibration, FalseAccepts
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.header import Header
 
@@ -188,3 +196,27 @@ def test_a_name_cannot_leave_the_folder_of_weights(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(embed, "_WEIGHTS", embed._WEIGHTS / "x")
     with pytest.raises(ModelError, match="no model"):
         find_model(f"../{BUNDLED}")
+
+
+CALIBRATION = Calibration(
+    "drawn", 500, 10**6, 18.0, -12.0,
+    tuple(FalseAccepts(10.0**-n, 2.0 * 10.0 ** (-n / 10), n > 5) for n in range(1, 9)),
+)  # fmt: skip
+
+
+def test_more_faces_are_grouped_with_a_smaller_threshold() -> None:
+    model = dataclasses.replace(find_model(BUNDLED), calibration=CALIBRATION)
+    found = [group_threshold(model, faces) for faces in (0, 5, 128, 129, 256, 5000, 300_000)]
+    assert [one.faces for one in found] == [128, 128, 128, 256, 256, 8192, 1 << 19]
+    for one in found:
+        assert one.faces and one.false_links and one.rate
+        # By the law that the rates were made from: FAR(d) = (d / 2) ** 10.
+        assert one.faces * (one.threshold / 2) ** 10 == pytest.approx(one.false_links, rel=0.05)
+        assert one.rate == pytest.approx(one.false_links / one.faces)
+        assert one.extrapolated == (one.rate < 1e-5)
+
+
+def test_a_network_without_calibration_has_one_threshold() -> None:
+    model = dataclasses.replace(find_model(BUNDLED), calibration=None)
+    assert group_threshold(model, 10) == group_threshold(model, 10**6)
+    assert group_threshold(model, 10) == GroupThreshold(model.thresholds["group"])

@@ -73,6 +73,7 @@ def test_it_needs_no_network_and_no_script(grouped: Path, run: Run, tmp_path: Pa
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     assert ("meta", "content", policy) in read.values
     assert is_sheet(text)
+    assert "loading=" not in text, "a picture that waits to be seen is grey on paper"
 
 
 def test_people_come_by_name_then_groups_by_size(grouped: Path, run: Run, tmp_path: Path) -> None:
@@ -161,3 +162,4 @@ def test_found_photos_make_a_sheet(grouped: Path, run: Run) -> None:
     text = file.read_text()
     assert "<h1>Photos of Bob</h1><span>4 photos</span>" in text
     assert text.count("<figure") == 4
+    assert "<figcaption><span>bob0.jpg</span><time></time></figcaption>" in text

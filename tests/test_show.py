@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 
@@ -150,7 +151,9 @@ def test_blocks_come_with_number_and_file(
         assert re.search(rf"(^|  ){one.face}\b", text, re.M)
         assert Path(one.path).name in text
     assert "\x1b[38;2;0;0;254;48;2;0;0;254m" in lines[0]
-    assert "Next:" not in done.stderr
+    assert """Next: 'facecluster find "Cid"'; 'facecluster reject FACE'""" in done.stderr
+    listed = json.loads(run("show", "cid", "--json").stdout)
+    assert {one["face"] for one in listed} == {one.face for one in faces}
 
 
 def test_a_long_file_name_is_cut_in_its_middle() -> None:

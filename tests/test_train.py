@@ -55,6 +55,10 @@ def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: 
     scan = run("scan", tmp_path / "one.jpg", "--model", model)
     assert scan.exit_code == 0, scan.stderr
     assert "mine" in run("models", "info", model).stdout
+    new = ("-o", tmp_path / "new.safetensors", "--harmonic-with", model)
+    harmonic = run("train", people, *new, *QUICK, "--steps", 1)
+    assert harmonic.exit_code == 0, harmonic.stderr
+    assert "across models) at FAR 1e-2" in harmonic.stdout.splitlines()[0]
 
 
 def test_photos_are_detected_and_aligned(run: Run, tmp_path: Path) -> None:
@@ -145,6 +149,8 @@ def test_a_teacher_is_read_from_a_table(people: Path, run: Run, tmp_path: Path) 
         (("--hold-out", 0.01), "too few to judge by"),
         (("-P", 30), "needs as many with two faces"),
         (("--plot", "a.png"), "is no .svg"),
+        (("--distill", "a.csv", "--harmonic-with", "b.safetensors"), "cannot both be"),
+        (("--harmonic-with", "not-there.safetensors"), "cannot be read"),
         (("--start", "not-there.safetensors"), "cannot be read"),
     ],
 )

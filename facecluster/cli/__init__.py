@@ -14,9 +14,11 @@ from facecluster.cli import (
     completing,
     correct,
     evaluate,
-    exchange,
+    exporting,
     find,
+    forget,
     groups,
+    importing,
     keep,
     models,
     people,
@@ -73,7 +75,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-JOBS = (scan, watch, groups, show, people, correct, review, sheet, find, search, exchange, keep)
-for module in (*JOBS, completing, train, evaluate, models):
+JOBS = (scan, watch, groups, show, people, correct, review, sheet, find, search, exporting)
+for module in (*JOBS, importing, keep, forget, completing, train, evaluate, models):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    get_completion_class,
+)
 
 from facecluster.cli.options import database_path, examples
 
@@ -46,7 +51,14 @@ class _Bash(BashComplete):
     source_template = _BASH
 
 
+class _Fish(FishComplete):
+    """Fish's script, which else cuts names and explanations at their first comma."""
+
+    source_template = FishComplete.source_template.replace("split ", "split --max 1 ")
+
+
 click.shell_completion.add_completion_class(_Bash, "bash")
+click.shell_completion.add_completion_class(_Fish, "fish")
 
 
 def complete_person(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -68,7 +80,7 @@ def complete_group(context: click.Context, _: click.Parameter, typed: str) -> li
     from facecluster.glimpse import group_numbers
 
     return [
-        CompletionItem(str(number), help=f"{faces} faces")
+        CompletionItem(str(number), help="1 face" if faces == 1 else f"{faces} faces")
         for number, faces in group_numbers(database_path(context))
         if str(number).startswith(typed)
     ]

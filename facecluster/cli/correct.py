@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
-from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.network import calibration_of, library_model, threshold_for
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -25,6 +25,7 @@ from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
+    from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library
     from facecluster.people import Reason, Suggestion
 
@@ -153,9 +154,10 @@ def suggest(
 ) -> None:
     """List groups without a name and who they may be, or answer.
 
-    First comes the answer that is likely to settle most faces. agreeing: how many of the group's
-    faces have the nearest named face in this person; squared_distance: on average, nearest: at the
-    least. They are distances, not probabilities. Without PERSON an answer is about who is listed.
+    First comes the answer that is likely to settle most faces. probability: by the network's
+    calibration, when at first somebody named and somebody else are as probable. agreeing: how many
+    of the group's faces have the nearest named face in this person; squared_distance: on average,
+    nearest: at the least. Without PERSON an answer is about who is listed.
     Faces in no group (--loose) are listed by how near they are to the middle of a person's faces.
     """
     if loose:
@@ -180,7 +182,7 @@ def _suggestions(library: Library, threshold: float | None) -> list[Suggestion]:
 
     chosen = library_model(library, None)
     limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
-    return compare(library, chosen.id, threshold=limit)
+    return compare(library, chosen.id, threshold=limit, calibration=calibration_of(chosen.name))
 
 
 def _list_loose(library: Library, threshold: float | None, form: Form) -> None:
@@ -203,10 +205,14 @@ def _list_loose(library: Library, threshold: float | None, form: Form) -> None:
 
 def _list_suggestions(library: Library, threshold: float | None, form: Form) -> None:
     found = _suggestions(library, threshold)
-    columns = ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
+    columns = ["group", "faces", "person", "agreeing", "squared_distance", "nearest", "probability"]
+    if form == "table":
+        columns.insert(3, columns.pop())
     print_rows([dataclasses.asdict(one) for one in found], form, columns=columns)
     if form != "table":
         return
+    if found and found[0].probability is None:
+        note(f"{_NO_CALIBRATION}: who agrees in most faces comes first.")
     if found:
         number = found[0].group
         hint(f"'facecluster faces --group {number}', then 'facecluster suggest --yes {number}'")
@@ -214,6 +220,9 @@ def _list_suggestions(library: Library, threshold: float | None, form: Form) -> 
         hint("no group is near a named face: 'facecluster groups' shows who has no name")
     else:
         hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
+
+
+_NO_CALIBRATION = "The network has no calibration, so there are no probabilities"
 
 
 def _person_suggested(library: Library, number: int, threshold: float | None) -> str:
@@ -247,11 +256,12 @@ def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) 
 def why(library: Library, face: int, as_json: bool) -> None:
     """Tell why FACE is in its group: what you stated, or the method and the distances.
 
-    With the nearest faces that you named. Distances are squared, as everywhere.
+    With the nearest faces that you named, and how probably it is their person, by all faces of
+    theirs and the network's calibration. Distances are squared, as everywhere.
     """
     from facecluster.people import why as explain
 
-    reason = explain(library, face)
+    reason = explain(library, face, calibration=_calibration_of_groups(library))
     if as_json:
         print_json(dataclasses.asdict(reason))
         return
@@ -263,10 +273,18 @@ def why(library: Library, face: int, as_json: bool) -> None:
         click.echo(f"Stated   {_WORDS[word.kind].format(word.person)} (action {word.action})")
         click.echo(f"         by '{printable(word.command)}'")
     if reason.nearest:
-        columns = ["face", "person", "squared_distance"]
+        columns = ["face", "person", "squared_distance", "probability"]
         print_rows([dataclasses.asdict(one) for one in reason.nearest], "table", columns=columns)
     if reason.words:
         hint(f"'facecluster undo {reason.words[-1].action}' takes back the newest of these words")
+
+
+def _calibration_of_groups(library: Library) -> Calibration | None:
+    """That of the network of the newest grouping, or of the library's."""
+    grouping = library.groupings.newest()
+    models = library.models()
+    names = [one.name for one in models if grouping is None or one.id == grouping.model]
+    return calibration_of(names[0]) if names else None
 
 
 _WORDS = {

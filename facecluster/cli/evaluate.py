@@ -9,7 +9,15 @@ import click
 
 from facecluster.cli.network import open_analyzer
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import Progress, json_option, note, print_json, print_rows
+from facecluster.cli.output import (
+    Form,
+    Progress,
+    form_options,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+)
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,16 +42,22 @@ def evaluate() -> None:
     """Measure how well a network tells people apart, or how good the groups are."""
 
 
-@evaluate.command()
-@click.argument("pairs", type=FILE)
-@click.option(
+images_option = click.option(
     "--images",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="DIR",
     help="The folder that the list's paths are in.",
 )
-@click.option("--model", metavar="NAME|PATH", help="The network [default: the bundled one].")
+model_option = click.option(
+    "--model", metavar="NAME|PATH", help="The network [default: the bundled one]."
+)
+
+
+@evaluate.command()
+@click.argument("pairs", type=FILE)
+@images_option
+@model_option
 @click.option("--by", metavar="COLUMN", help="The same for each value of this column.")
 @click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw the ROC curve.")
 @json_option
@@ -63,8 +77,7 @@ def pairs(
     """
     from facecluster.facenet.pairs import read_pairs
 
-    if plot and plot.suffix.lower() != ".svg":
-        raise click.UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
+    _check_plot(plot)
     listed = read_pairs(pairs)
     if by is not None and by not in listed.more:
         raise UsageError(f"{pairs} has no column {by}.")
@@ -80,14 +93,25 @@ def pairs(
         _tell(name, one)
 
 
-def _vectors(listed: Pairs, images: Path, model: str | None) -> Vectors:
-    """The main face of every picture of the list, by its name there."""
-    from facecluster.evaluate import embed_main_faces
+def _check_plot(plot: Path | None) -> None:
+    if plot and plot.suffix.lower() != ".svg":
+        raise click.UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
 
+
+def _names(listed: Pairs, images: Path) -> list[str]:
+    """All pictures of the list, which must be there."""
     names = sorted({*listed.left, *listed.right})
     missing = next((name for name in names if not (images / name).is_file()), None)
     if missing is not None:
         raise UsageError(f"{images / missing} is not there: is {images} the list's folder?")
+    return names
+
+
+def _vectors(listed: Pairs, images: Path, model: str | None) -> Vectors:
+    """The main face of every picture of the list, by its name there."""
+    from facecluster.evaluate import embed_main_faces
+
+    names = _names(listed, images)
     analyzer = open_analyzer(model)
     vectors: Vectors = {}
     with Progress("pictures") as bar:
@@ -159,6 +183,11 @@ def _tell(name: str, one: Verification) -> None:
         for rate in one.rates
     ]
     print_rows(rows, "table", columns=["FAR wished", "VAL", "+-", "FAR", "threshold"])
+    _tell_limit(one)
+
+
+def _tell_limit(one: Verification) -> None:
+    """Say which false-accept rates the pairs are too few for."""
     strangers = one.pairs - one.same
     if any(rate.wished * strangers < 1 for rate in one.rates):
         note(f"{strangers} pairs of two people cannot show a FAR under {1 / strangers:.1e}.")
@@ -174,6 +203,92 @@ def _plot(path: Path, title: str, results: dict[str, Verification]) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
     note(f"The curve is in {path}.")
+
+
+@evaluate.command()
+@click.argument("pairs", type=FILE)
+@images_option
+@model_option
+@click.option("--frames", type=click.IntRange(min=1), default=100, show_default=True, help="Used.")
+@click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw the ROC curve.")
+@json_option
+@examples(
+    "evaluate videos splits.txt --images YouTubeFaces/frame_images_DB",
+    "evaluate videos pairs.csv --images videos --frames 1000",
+)
+def videos(
+    pairs: Path, images: Path, model: str | None, frames: int, plot: Path | None, as_json: bool
+) -> None:
+    """Verify pairs of videos by the protocol of YouTube Faces.
+
+    PAIRS is splits.txt as YouTube Faces has it, or a CSV file with the columns a, b, same and
+    perhaps fold; a video is a folder of frames below DIR. Its main face is taken from the first
+    frames that show one; two videos are as far apart as all pairs of their frames on average.
+    """
+    from facecluster.facenet.pairs import read_csv_pairs, read_video_splits
+    from facecluster.videos import average_distances, frames_of, video_vector
+
+    _check_plot(plot)
+    csv = pairs.suffix.lower() == ".csv"
+    listed = (read_csv_pairs if csv else read_video_splits)(pairs)
+    names = sorted({*listed.left, *listed.right})
+    clips = {name: frames_of(images / name) for name in names}
+    analyzer = open_analyzer(model)
+    vectors: Vectors = {}
+    with Progress("videos") as bar:
+        for name in names:
+            vectors[name] = video_vector(analyzer, clips[name], frames)
+            bar.show(len(vectors), len(names))
+    from facecluster.evaluate import verification
+
+    result = verification(listed, vectors, distance=average_distances)
+    if plot:
+        _plot(plot, pairs.name, {"all": result})
+    if as_json:
+        print_json(_figures(result))
+    else:
+        _tell("all", result)
+
+
+@evaluate.command()
+@click.argument("pairs", type=FILE)
+@images_option
+@model_option
+@form_options
+@examples("evaluate quality pairsDevTest.txt --images lfw")
+def quality(pairs: Path, images: Path, model: str | None, form: Form) -> None:
+    """Tell how accuracy falls when faces are made worse: the paper's tables of image quality.
+
+    PAIRS is a list as for 'evaluate pairs'. Each main face is coded as JPEG of quality 10 to 90, or
+    shrunk to 1,600 to 65,536 pixels, and compared with others treated alike. Accuracy and VAL are
+    means over the folds.
+    """
+    from facecluster.degraded import SETTINGS, degraded_vectors
+    from facecluster.evaluate import verification
+    from facecluster.facenet.pairs import read_pairs
+
+    listed = read_pairs(pairs)
+    names = _names(listed, images)
+    found: dict[str, Vectors] = {setting: {} for setting in SETTINGS}
+    with Progress("pictures") as bar:
+        looks = degraded_vectors(open_analyzer(model), [images / name for name in names])
+        for done, (name, face) in enumerate(zip(names, looks, strict=True), start=1):
+            for setting in SETTINGS:
+                found[setting][name] = face[setting] if face else None
+            bar.show(done, len(names))
+    results = {setting: verification(listed, found[setting]) for setting in SETTINGS}
+    columns = ["face", "accuracy", "VAL at FAR 1e-1", "1e-2", "1e-3"]
+    rows = [
+        dict(zip(columns, (name, *(f"{value:.4f}" for value in _short(one))), strict=True))
+        for name, one in results.items()
+    ]
+    print_rows(rows, form, columns=columns)
+    if form == "table":
+        _tell_limit(results["as it is"])
+
+
+def _short(one: Verification) -> tuple[float, ...]:
+    return one.accuracy.mean, *(rate.val for rate in one.rates if rate.wished >= 1e-3)
 
 
 @evaluate.command()

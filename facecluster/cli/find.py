@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import click
 
 from facecluster.cli.completing import complete_person
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import json_option, note, print_json
+from facecluster.cli.output import hint, json_option, note, print_json
 from facecluster.cli.people import check_person
 from facecluster.cli.sheet import write_photo_sheet
 
@@ -127,6 +128,8 @@ def _print(found: list[ListedPhoto], null: bool, as_json: bool) -> None:
             click.echo("\0", nl=False)
     if not found:
         note("No photo is like that.")
+    elif sys.stdout.isatty():  # else it is piped into something
+        hint("the same with '--sheet photos.html --open' shows them")
 
 
 COMMANDS = (find,)

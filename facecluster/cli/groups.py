@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facecluster.cli.completing import complete_group, complete_person
-from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.network import group_threshold_for, library_model
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -18,10 +18,12 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    quoted,
 )
 from facecluster.cli.people import check_person
 
 if TYPE_CHECKING:
+    from facecluster.embed import GroupThreshold
     from facecluster.library import Library
     from facecluster.people import Regrouping
 
@@ -29,6 +31,8 @@ __all__ = ["COMMANDS", "group_faces", "tell_grouping"]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")
 LINKAGES = ("average", "centroid")
+# When a full pass is due: TODO measured
+DUE = 0.25
 
 
 @click.command()
@@ -40,7 +44,7 @@ LINKAGES = ("average", "centroid")
     type=click.FloatRange(0, 4),
     metavar="D2",
     help="Squared distance up to which faces belong together; less makes purer, smaller groups "
-    "[default: the network's, see 'models list'].",
+    "[default: by the network's false-accept rate and the number of faces; --json tells].",
 )
 @click.option(
     "--linkage",
@@ -51,6 +55,7 @@ LINKAGES = ("average", "centroid")
 )
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
+@click.option("--full", is_flag=True, help="Group all faces anew, not only what is new.")
 @click.option("--allow-churn", is_flag=True, help="Group even if named faces move or names go.")
 @json_option
 @examples("group", "group --threshold 0.9", "group --method hdbscan", "group -k 20")
@@ -62,30 +67,36 @@ def group(
     linkage: str | None,
     k: int | None,
     model: str | None,
+    full: bool,
     allow_churn: bool,
     as_json: bool,
 ) -> None:
     """Put the faces of one person together.
 
+    Only what is new, or what you spoke of, is compared with the groups there are: a face in a group
+    moves by your word alone. All faces are grouped anew with --full, with another setting than last
+    time, while most faces are new, and by kmeans and hdbscan. Without options the settings are
+    those of last time; --method agglomerative goes back to the defaults.
+
     What you stated always holds: a named face keeps its name, and no two people share a group.
-    Group numbers stay: a group keeps the number of the old one it shares most faces with. When
-    named faces would leave their person's group all the same, as those do that the network has
-    never seen, nothing is changed and the exit code is 1.
+    Groups keep their numbers with most of their faces. When named faces would leave their person's
+    group, as those do that the network has never seen, nothing is changed and the exit code is 1.
     """
-    method = method or ("kmeans" if k else "agglomerative")
-    if linkage and method != "agglomerative":
-        raise click.UsageError(f"--linkage is for agglomerative, not {method}: leave it out.")
+    chosen = method or ("kmeans" if k else None)
+    if linkage and chosen not in (None, "agglomerative"):
+        raise click.UsageError(f"--linkage is for agglomerative, not {chosen}: leave it out.")
     done = group_faces(
         library,
         model=model,
-        method=method,
+        method=chosen,
         threshold=threshold,
         k=k,
-        by_centroid=linkage != "average",
+        by_centroid=None if linkage is None else linkage == "centroid",
+        full=full,
         allow_churn=allow_churn,
     )
     if as_json:
-        print_json(dataclasses.asdict(done))
+        print_json({**dataclasses.asdict(done), **_threshold_used(library, model)})
         return
     tell_grouping(library, done)
     hint("'facecluster groups'")
@@ -95,31 +106,60 @@ def group_faces(
     library: Library,
     *,
     model: str | None = None,
-    method: str = "agglomerative",
+    method: str | None = None,
     threshold: float | None = None,
     k: int | None = None,
-    by_centroid: bool = True,
+    by_centroid: bool | None = None,
+    full: bool = False,
     allow_churn: bool = False,
 ) -> Regrouping:
-    """Group the embeddings of the library's network and keep the result."""
-    from facecluster.people import regroup
+    """Group the embeddings of the library's network and keep the result.
 
+    Where no setting is given, they are those of the newest grouping with this network, else the
+    defaults. Only what is new is grouped where that will do, unless full.
+    """
+    from facecluster.people import extend, may_extend, regroup, settings_of
+
+    network = library_model(library, model)
+    newest = library.groupings.newest()
+    settings: dict[str, Any] = {
+        "threshold": threshold,
+        "k": k,
+        "by_centroid": by_centroid is not False,
+        "default_threshold": threshold is None and k is None,
+    }
+    as_before = method is None and threshold is None and k is None and by_centroid is None
+    if as_before and newest and newest.model == network.id and newest.method in METHODS:
+        method, settings = newest.method, settings_of(newest)
+    method = method or "agglomerative"
+    if not full and may_extend(library, network.id, method, settings):
+        return extend(library, allow_churn=allow_churn)
+    if settings["default_threshold"]:
+        settings["threshold"] = _default_threshold(library, model).threshold
+    return regroup(library, network.id, method=method, allow_churn=allow_churn, **settings)
+
+
+def _default_threshold(library: Library, model: str | None) -> GroupThreshold:
+    """The network's, for as many faces as it has seen here."""
     chosen = library_model(library, model)
-    if threshold is None and k is None:
-        threshold = threshold_for(model or chosen.name, "group")
-    return regroup(
-        library,
-        chosen.id,
-        method=method,
-        threshold=threshold,
-        k=k,
-        by_centroid=by_centroid,
-        allow_churn=allow_churn,
-    )
+    return group_threshold_for(model or chosen.name, chosen.faces)
+
+
+def _threshold_used(library: Library, model: str | None) -> dict[str, Any]:
+    """The threshold of the newest grouping, and the rule it came from when it was the default."""
+    from facecluster.people import settings_of
+
+    newest = library.groupings.newest()
+    settings = settings_of(newest) if newest else {"threshold": None, "default_threshold": False}
+    rule: dict[str, Any] = {}
+    if settings["default_threshold"]:
+        rule = dataclasses.asdict(_default_threshold(library, model))
+        del rule["threshold"]
+    return {"threshold": settings["threshold"], "rule": rule}
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:
-    """Print how many groups there are and what moved."""
+    """Print how many groups there are, what moved, and what was compared with what."""
     click.echo(f"{done.faces} faces: {done.groups} groups, {done.ungrouped} faces in no group.")
     click.echo(
         f"{done.named_moved} named faces moved, {done.names_lost} names lost, "
@@ -128,6 +168,17 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
     left_out = library.status().faces - done.faces
     if left_out:
         note(f"{left_out} faces were never seen by this network: scan their folders again.")
+    if done.full:
+        note(f"All faces were compared with each other; {done.moved_faces} left their group.")
+    else:
+        new = f"{done.looked_at} new or changed faces"
+        groups = f"{done.new_groups} new groups" if done.new_groups != 1 else "1 new group"
+        note(f"Only {new} were compared with the groups there were: {groups}.")
+    if done.since_full > DUE:
+        note(
+            f"{done.since_full:.0%} of the faces came after the last full pass: "
+            "'facecluster group --full' finds more of one person's faces together."
+        )
 
 
 @click.command()
@@ -146,11 +197,14 @@ def groups(library: Library, form: Form) -> None:
         return
     unnamed = next((one.number for one in found if one.person is None), None)
     if unnamed is not None:
-        hint(f"'facecluster faces --group {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
+        hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
     elif not found:
         hint("'facecluster group'")
     else:
-        hint("every group has a name: 'facecluster suggest --loose' for faces in no group")
+        hint(
+            f"every group has a name: 'facecluster find {quoted(str(found[0].person))}' for "
+            "photos; 'facecluster suggest --loose' for faces in no group"
+        )
 
 
 @click.command()

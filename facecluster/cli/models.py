@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import click
 
-from facecluster.cli.options import examples
+from facecluster.cli.network import use_network
+from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
     Progress,
     form_options,
     hint,
     json_option,
+    note,
     print_json,
     print_rows,
 )
 
+if TYPE_CHECKING:
+    from facecluster.embed import Model
+    from facecluster.library import Library
+
 __all__ = ["COMMANDS"]
+
+ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
+USES = ("verify", "identify", "group")
 
 
 @click.group()
@@ -24,29 +36,69 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option("--measure", is_flag=True, help="Also the milliseconds that a face takes here.")
 @form_options
-@examples("models list", "models list --json")
-def list_networks(form: Form) -> None:
-    """List the networks that --model knows by name.
+@examples("models list", "models list --measure", "models list --json")
+def list_networks(measure: bool, form: Form) -> None:
+    """List the networks that --model knows by name, then those that wait for 'train'.
 
-    verify, identify and group are the squared distances at which they tell people apart.
+    Millions of parameters and of multiply-adds a face are those of the architecture at its own
+    input, pixels high and wide. verify, identify and group are the squared distances at which a
+    network tells people apart.
     """
     from facecluster.embed import list_models
 
-    rows = [
+    found = list_models()
+    trained = {one.architecture for one in found if one.path}
+    rows: list[dict[str, object]] = [
         {
             "model": one.name,
             "state": one.state,
-            "architecture": one.architecture,
+            **_size(one.architecture),
             "dimension": one.dimension,
-            **one.thresholds,
+            **{use: one.thresholds[use] for use in USES},
         }
-        for one in list_models()
+        for one in found
     ]
-    columns = ["model", "state", "architecture", "dimension", "verify", "identify", "group"]
+    nothing = dict.fromkeys(("dimension", *USES))
+    rows += [
+        {"model": None, "state": "untrained", **_size(name), **nothing}
+        for name in ARCHITECTURES
+        if name not in trained
+    ]
+    columns = [*rows[0]]
+    if measure:
+        columns.insert(6, "ms")
+        taken = _milliseconds({str(row["architecture"]) for row in rows})
+        rows = [{**row, "ms": taken[str(row["architecture"])]} for row in rows]
     print_rows(rows, form, columns=columns)
     if form == "table":
         hint("'facecluster models info NAME'")
+
+
+def _size(architecture: str) -> dict[str, object]:
+    from facecluster.facenet.sizes import SIZES
+
+    size = SIZES[architecture]
+    return {
+        "architecture": architecture,
+        "input": f"{size.height}x{size.width}",
+        "parameters": round(size.parameters / 1e6, 2),
+        "MACs": round(size.multiply_adds / 1e6, 2),
+    }
+
+
+def _milliseconds(architectures: set[str]) -> dict[str, float]:
+    """The milliseconds a face of each, measured now."""
+    from facecluster.embed import multiplies_bfloat16
+    from facecluster.facenet.timing import milliseconds
+
+    taken: dict[str, float] = {}
+    with Progress("networks") as bar:
+        for name in sorted(architectures):
+            taken[name] = milliseconds(name, reduced=multiplies_bfloat16())
+            bar.show(len(taken), len(architectures))
+    return taken
 
 
 @models.command()
@@ -54,10 +106,15 @@ def list_networks(form: Form) -> None:
 @json_option
 @examples("models info nn4", "models info my-network.safetensors --json")
 def info(name: str, as_json: bool) -> None:
-    """Describe a network: where its file is, what it is, its thresholds."""
+    """Describe a network: its file, its thresholds, what its distances mean, its model card.
+
+    FAR (false-accept rate): of the pairs of two people, the share within a squared distance. Where
+    the pairs were too few to show it, it is extrapolated.
+    """
     from facecluster.embed import find_model
 
     found = find_model(name)
+    card = found.card.read_text(encoding="utf-8") if found.card else None
     about = {
         "model": found.name,
         "state": found.state,
@@ -65,6 +122,8 @@ def info(name: str, as_json: bool) -> None:
         "architecture": found.architecture,
         "dimension": found.dimension,
         "thresholds": found.thresholds,
+        "calibration": dataclasses.asdict(found.calibration) if found.calibration else None,
+        "card": card,
     }
     if as_json:
         print_json(about)
@@ -73,6 +132,31 @@ def info(name: str, as_json: bool) -> None:
         click.echo(f"{key:13}{about[key] if about[key] is not None else '-'}")
     for use, threshold in found.thresholds.items():
         click.echo(f"{use:13}squared distance up to {threshold:.3f}")
+    _tell_calibration(found)
+    if card:
+        click.echo(f"\n{card.rstrip()}")
+
+
+def _tell_calibration(model: Model) -> None:
+    calibration = model.calibration
+    if calibration is None:
+        click.echo("calibration  none: no probabilities, and one threshold for groups of any size")
+        return
+    click.echo(
+        f"calibration  {calibration.source}: {calibration.same} pairs of one person, "
+        f"{calibration.different} of two\n"
+    )
+    rows = [
+        {
+            "FAR": f"{one.rate:.0e}".replace("e-0", "e-"),
+            "squared_distance": f"{one.threshold:.3f}",
+            "probability": calibration.probability(one.threshold),
+            "extrapolated": one.extrapolated,
+        }
+        for one in calibration.rates
+    ]
+    print_rows(rows, "table", columns=["FAR", "squared_distance", "probability", "extrapolated"])
+    note("probability: of one person, where pairs of one and of two people are as frequent.")
 
 
 @models.command("download")
@@ -91,6 +175,34 @@ def fetch(name: str) -> None:
             bar.show(there / 1e6, total / 1e6)
     click.echo(f"{name} is in {cached(name)}.")
     hint(f"'facecluster scan PATH --model {name}'")
+
+
+@models.command()
+@click.argument("name", metavar="NAME|PATH")
+@examples("models use nn4", "models use my-network.safetensors")
+@with_library
+def use(library: Library, name: str) -> None:
+    """Make the library use another network: its own one before, or a file, which is kept by name.
+
+    Faces that the network has not seen are embedded; nothing else is looked for. Vectors of other
+    networks stay, so that going back takes no time, and are never compared with these. Names and
+    groups stay as they are.
+    """
+    from facecluster.embed import find_model
+    from facecluster.installed import install
+
+    found = find_model(name)
+    if found.state == "file" and found.path and found.path.suffix == ".safetensors":
+        found = find_model(install(found.path).stem)
+    try:
+        done = use_network(library, str(found.path) if found.state == "file" else found.name)
+    except KeyboardInterrupt:
+        note("Stopped: run the same again to go on; nothing else has changed.")
+        click.get_current_context().exit(130)
+    click.echo(f"The library uses {found.name} now: {done.faces} faces embedded for it.")
+    if done.left:
+        note(f"{done.left} faces could not be seen again: 'facecluster scan' their folders.")
+    hint("'facecluster group'")
 
 
 COMMANDS = (models,)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facecluster.errors import LibraryError
+from facecluster.cli.output import Progress
+from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
+    from facecluster.embed import GroupThreshold
+    from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
+    from facecluster.reembedding import Reembedding
     from facecluster.scan import Analyzer
 
-__all__ = ["default_network", "library_model", "open_analyzer", "threshold_for"]
+__all__ = [
+    "calibration_of",
+    "default_network",
+    "group_threshold_for",
+    "library_model",
+    "open_analyzer",
+    "threshold_for",
+    "use_network",
+]
 
 
 def default_network(library: Library) -> str | None:
@@ -54,3 +66,31 @@ def threshold_for(network: str, use: str) -> float:
     from facecluster.embed import find_model
 
     return find_model(network).thresholds[use]
+
+
+def group_threshold_for(network: str, faces: int) -> GroupThreshold:
+    """The squared distance at which to group so many faces with a network, and why."""
+    from facecluster.embed import find_model, group_threshold
+
+    return group_threshold(find_model(network), faces)
+
+
+def calibration_of(network: str) -> Calibration | None:
+    """What the distances of a network mean; None when that was not measured or it is gone."""
+    from facecluster.embed import find_model
+
+    try:
+        return find_model(network).calibration
+    except ModelError:
+        return None
+
+
+def use_network(library: Library, network: str) -> Reembedding:
+    """Embed all faces that this network has not seen, then make it the library's."""
+    from facecluster.reembedding import embed_unseen
+
+    analyzer = open_analyzer(network)
+    with Progress("photos") as bar:
+        done = embed_unseen(library, analyzer, progress=bar.show)
+    library.scanned.use(done.model)
+    return done

@@ -17,7 +17,7 @@ from facecluster.errors import LibraryError
 if TYPE_CHECKING:
     from facecluster.library import Library
 
-__all__ = ["database_path", "examples", "with_library"]
+__all__ = ["database_option", "database_path", "examples", "with_library"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ __all__ = [
     "print_json_line",
     "print_rows",
     "printable",
+    "probability_text",
+    "quoted",
 ]
 
 Form = Literal["table", "json", "csv"]
@@ -99,7 +102,7 @@ def _flat_values(value: Value) -> list[Value]:
 
 
 def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    cells = [[printable(row[column]) for column in columns] for row in rows]
+    cells = [[_cell(column, row[column]) for column in columns] for row in rows]
     numeric = [
         all(isinstance(row[column], (int, float, type(None))) for row in rows) for column in columns
     ]
@@ -135,6 +138,22 @@ def printable(value: Value) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(f"{number:.0f}" for number in value)
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+
+
+def _cell(column: str, value: Value) -> str:
+    if column == "probability" and isinstance(value, float):
+        return probability_text(value)
+    return printable(value)
+
+
+def probability_text(probability: float) -> str:
+    """A probability for a person to read; never certainty, which no calibration shows."""
+    return ">.99" if probability > 0.99 else "<.01" if probability < 0.01 else f"{probability:.2f}"
+
+
+def quoted(name: str) -> str:
+    """The name as an argument inside a command that a hint puts into single quotes."""
+    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'
 
 
 class Progress:

@@ -17,6 +17,7 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    probability_text,
 )
 from facecluster.errors import LibraryError, UnreadableImage
 
@@ -42,18 +43,27 @@ PHOTO = click.Path(path_type=Path)
 def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json: bool) -> None:
     """Tell whether the main faces of photos A and B are the same person.
 
-    The main face is the large one near the middle. Needs no library.
+    The main face is the large one near the middle. Needs no library. The probability is by the
+    network's calibration, where same and different people are as frequent.
     """
     analyzer = open_analyzer(model)
     one, other = (_main_embedding(analyzer, path) for path in (a, b))
     squared_distance = float(max(0.0, ((one - other) ** 2).sum()))
     limit = analyzer.embedder.thresholds["verify"] if threshold is None else threshold
     same = squared_distance <= limit
+    calibration = analyzer.embedder.calibration
+    probability = calibration.probability(squared_distance) if calibration else None
     if as_json:
-        print_json({"squared_distance": squared_distance, "threshold": limit, "same": same})
+        found = {"squared_distance": squared_distance, "threshold": limit, "same": same}
+        print_json({**found, "probability": probability})
         return
     answer = "The same person" if same else "Different people"
     click.echo(f"{answer}: squared distance {squared_distance:.3f}, threshold {limit:.3f}.")
+    if calibration and probability is not None:
+        note(
+            f"Probability of the same person {probability_text(probability)}, by the network's "
+            f"calibration on {calibration.source}, if both answers were as likely before."
+        )
 
 
 def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
@@ -82,7 +92,9 @@ def identify(
 ) -> None:
     """Tell who is on PHOTO, by the faces you named.
 
-    Beyond the threshold a face is unknown. The photo need not be in the library and is not added.
+    Beyond the threshold a face is unknown. probability: that it is the person of the nearest face,
+    by all faces of theirs and the network's calibration, when at first somebody named and somebody
+    else are as probable. The photo need not be in the library and is not added.
     """
     from facecluster.people import identify as compare
 
@@ -93,18 +105,22 @@ def identify(
     if analyzer.embedder.fingerprint != chosen.fingerprint:
         raise LibraryError(f"The network {network} has changed: scan your folders again first.")
     found, _ = _look_at(analyzer, photo)
-    answers = compare(library, chosen.id, found.embeddings, threshold=limit)
+    known = analyzer.embedder.calibration
+    answers = compare(library, chosen.id, found.embeddings, threshold=limit, calibration=known)
     rows = [
         {
             "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
             "person": answer.person if answer.person or form != "table" else "unknown",
+            "probability": answer.probability,
             "squared_distance": answer.squared_distance,
             "threshold": limit,
             "nearest_face": answer.face,
         }
         for face, answer in zip(found.faces, answers, strict=True)
     ]
-    columns = ["box", "person", "squared_distance", "threshold", "nearest_face"]
+    columns = ["box", "person", "squared_distance", "threshold", "nearest_face", "probability"]
+    if form == "table":
+        columns.insert(2, columns.pop())
     print_rows(rows, form, columns=columns)
     if form == "table" and not rows:
         note("No face was found.")

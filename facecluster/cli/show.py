@@ -12,7 +12,7 @@ import click
 
 from facecluster.cli.completing import complete_number_or_person
 from facecluster.cli.options import examples, with_library
-from facecluster.cli.output import hint, note, print_rows, printable
+from facecluster.cli.output import Form, hint, json_option, note, print_rows, printable, quoted
 from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
 
@@ -50,6 +50,7 @@ _OPENED = 10
     help="How the terminal shows pictures.",
 )
 @click.option("--open", "then_open", is_flag=True, help="Open the photos too, ten at most.")
+@json_option
 @examples("show 12", 'show "Alice" --limit 60', "show --face 7 --face 9 --open")
 @with_library
 def show(
@@ -59,6 +60,7 @@ def show(
     limit: int,
     graphics: str,
     then_open: bool,
+    as_json: bool,
 ) -> None:
     """Show the faces of a group or a person as pictures.
 
@@ -71,12 +73,9 @@ def show(
     shown = found[:limit]
     taken = {one.photo: one.about.taken_at for one in library.photos()}
     days = [(taken.get(one.photo) or "")[:10] for one in shown]
-    if graphics == "auto" and (not sys.stdout.isatty() or os.environ.get("NO_COLOR")):
-        rows = [
-            {"face": one.face, "date": day or None, "person": one.person, "path": one.path}
-            for one, day in zip(shown, days, strict=True)
-        ]
-        print_rows(rows, "table", columns=["face", "date", "person", "path"])
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR")
+    if as_json or (graphics == "auto" and plain):
+        _list(shown, days, "json" if as_json else "table")
     else:
         _draw(shown, days, graphics)
     if len(found) > limit:
@@ -84,8 +83,25 @@ def show(
     if then_open:
         for path in list(dict.fromkeys(one.path for one in shown))[:_OPENED]:
             click.launch(path)
+    if not as_json:
+        hint(_next_step(what, shown))
+
+
+def _next_step(what: str | None, shown: Sequence[ListedFace]) -> str:
     if what and what.isdecimal() and not any(one.person for one in shown):
-        hint(f"'facecluster name {what} \"Alice\"'")
+        return f"'facecluster name {what} \"Alice\"'"
+    if shown and shown[0].person:
+        name = quoted(shown[0].person)
+        return f"'facecluster find {name}'; 'facecluster reject FACE' for a wrong one"
+    return "'facecluster why FACE'; 'facecluster name --face FACE \"Alice\"'"
+
+
+def _list(shown: Sequence[ListedFace], days: Sequence[str], form: Form) -> None:
+    rows = [
+        {"face": one.face, "date": day or None, "person": one.person, "path": one.path}
+        for one, day in zip(shown, days, strict=True)
+    ]
+    print_rows(rows, form, columns=["face", "date", "person", "path"])
 
 
 def _by_number(library: Library, wanted: Sequence[int]) -> list[ListedFace]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facecluster.cli.network import open_analyzer
-from facecluster.cli.options import examples
+from facecluster.cli.options import database_option, examples, with_library
 from facecluster.cli.output import Progress, hint, note
+from facecluster.cli.tune import SHARE, tune_library
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Options:
     aligned: bool
     start: Path | None
     distill: Path | None
+    harmonic_with: Path | None
     architecture: str
     dimension: int
     size: int
@@ -61,14 +63,21 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=FILE, metavar="MODEL", help="The model to write.")
 @click.option(
-    "-o", "--output", type=FILE, required=True, metavar="MODEL", help="The model to write."
+    "--library", "from_library", is_flag=True, help="Tune the library's network to its people."
 )
 @click.option("--aligned", is_flag=True, help="The pictures are aligned 112 x 112 faces already.")
 @click.option("--start", type=FILE, metavar="MODEL", help="Begin with this model's weights.")
 @click.option(
     "--distill", type=FILE, metavar="CSV", help="Regress on these embeddings: path, numbers."
+)
+@click.option(
+    "--harmonic-with",
+    type=FILE,
+    metavar="MODEL",
+    help="Make vectors that compare with this model's.",
 )
 @_option(
     "--architecture", kind=click.Choice(ARCHITECTURES), default="nn4", help="One of the paper's."
@@ -100,8 +109,11 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
     "train people -o mine.safetensors --minutes 60",
     "train people -o mine.safetensors --start nn4.safetensors",
     "train crops -o tiny.safetensors --aligned --architecture nns2",
+    "train people -o new.safetensors --harmonic-with old.safetensors",
+    "train --library",
 )
-def train(folder: Path, output: Path, **options: Any) -> None:
+@database_option
+def train(folder: Path | None, output: Path | None, from_library: bool, **options: Any) -> None:
     """Train a FaceNet on the pictures below DIR, a folder for each person.
 
     The main face of each picture is found and aligned; triplets of the paper teach the network,
@@ -109,12 +121,30 @@ def train(folder: Path, output: Path, **options: Any) -> None:
     with the best VAL at FAR 1e-2 on them is the one that is written, with thresholds measured on
     them. State and log (train.jsonl) are in MODEL.training; the same command goes on from there.
     Use the model with 'facecluster scan --model MODEL'.
+
+    With --harmonic-with the triplets mix the new vectors with an old model's, so that they can be
+    compared with those it stored; the verdicts then tell VAL across both.
+
+    With --library there is no DIR: the library's own network is tuned to the faces you named. Some
+    people, and the latest days of the others, are held out; only if VAL at the same FAR rises on
+    them is the tuned network installed, under a new name, and all faces embedded again. Names stay;
+    'facecluster models use OLD' goes back. -P, -K, --batch, --steps, --margin, --miner,
+    --learning-rate, --hold-out and --seed then have defaults of their own.
     """
     chosen = Options(**options)
+    if from_library:
+        if folder or output:
+            raise UsageError("--library takes no DIR and no -o: it names the network itself.")
+        with_library(tune_library)(*_tuning(chosen))
+        return
+    if folder is None or output is None:
+        raise UsageError("Say DIR and -o MODEL, or --library.")
     if output.suffix != ".safetensors":
         raise UsageError(f"{output} is no .safetensors file: models are kept as these.")
     if chosen.plot and chosen.plot.suffix.lower() != ".svg":
         raise UsageError(f"{chosen.plot} is no .svg: curves are drawn as SVG.")
+    if chosen.distill and chosen.harmonic_with:
+        raise UsageError("--distill and --harmonic-with cannot both be: leave one out.")
     from facecluster.facenet.lessons import Lesson
 
     lesson = Lesson(output.with_name(f"{output.name}.training"))
@@ -140,6 +170,11 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
     table = found.table
     if chosen.distill:
         table = replace(table, targets=read_targets(chosen.distill, found.paths))
+    if chosen.harmonic_with:
+        from facecluster.facenet.harmonic import old_vectors
+
+        old = old_vectors(chosen.harmonic_with, table, dimension=chosen.dimension)
+        table = replace(table, targets=old)
     rows, held = hold_out(table, chosen.hold_out, seed=chosen.seed)
     people = len(set(table.identities[held].tolist()))
     if people < 2 or len(held) <= people:
@@ -150,6 +185,34 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
     return table.take(rows), table.take(held)
 
 
+# What --library has of the options, by its name in the configuration; the others make no sense.
+TUNABLE = {
+    "steps": "steps",
+    "batch": "batch",
+    "people": "P",
+    "faces": "K",
+    "margin": "margin",
+    "miner": "miner",
+    "learning_rate": "learning_rate",
+    "seed": "seed",
+}
+
+
+def _tuning(chosen: Options) -> tuple[dict[str, Any], float]:
+    """What was said on the command line for --library: settings, and the share held out."""
+    context = click.get_current_context()
+    said = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    strange = [name for name in said if name not in {*TUNABLE, "hold_out", "from_library"}]
+    if strange:
+        raise UsageError(f"--{strange[0].replace('_', '-')} is not for --library: leave it out.")
+    settings = {TUNABLE[name]: getattr(chosen, name) for name in said if name in TUNABLE}
+    return settings, chosen.hold_out if "hold_out" in said else SHARE
+
+
 def _config(chosen: Options, taught: bool) -> TrainingConfig:
     from facecluster.facenet.training import TrainingConfig
 
@@ -158,7 +221,9 @@ def _config(chosen: Options, taught: bool) -> TrainingConfig:
         dimension=chosen.dimension,
         image_size=chosen.size,
         steps=chosen.steps,
-        batch=chosen.batch if taught else 0,
+        batch=chosen.batch if taught and not chosen.harmonic_with else 0,
+        distill_weight=0.0 if chosen.harmonic_with else 1.0,
+        harmonic=chosen.harmonic_with is not None,
         P=chosen.people,
         K=chosen.faces,
         margin=chosen.margin,
@@ -195,8 +260,9 @@ def _run(table: FaceTable, held: FaceTable, lesson: Lesson, output: Path, chosen
             ):
                 bar.show(one.number, config.steps)
                 if isinstance(one, Verdict):
+                    across = "" if one.across is None else f" ({one.across:.3f} across models)"
                     click.echo(
-                        f"step {one.number}: VAL {one.val:.3f} at FAR 1e-2, "
+                        f"step {one.number}: VAL {one.val:.3f}{across} at FAR 1e-2, "
                         f"EER {one.equal_error_rate:.3f} on people held out"
                     )
     except KeyboardInterrupt:

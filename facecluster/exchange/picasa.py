@@ -14,8 +14,8 @@ from pathlib import Path
 
 from facecluster.exchange.frames import from_stored
 from facecluster.exchange.matching import Named
+from facecluster.exchange.packets import load
 from facecluster.exchange.tree import UnusableFile, parse
-from facecluster.exchange.xmp import load
 from facecluster.library import ListedPhoto
 from facecluster.records import Box
 

@@ -20,11 +20,12 @@ from facecluster.errors import FaceclusterError
 from facecluster.exchange import xmp
 from facecluster.exchange.frames import stored_size, to_stored
 from facecluster.exchange.matching import Named, Rejected, same_name
+from facecluster.exchange.packets import load
 from facecluster.exchange.tree import Element, UnusableFile, parse
 from facecluster.library.matching import SAME_FACE_IOU, match_faces
 from facecluster.records import Box, Photo
 
-__all__ = ["Change", "change_for", "merged", "unified_diff", "write"]
+__all__ = ["Change", "change_for", "change_of", "merged", "unified_diff", "write"]
 
 _PREFIXES = {
     "rdf": xmp.RDF,
@@ -48,7 +49,7 @@ _EMPTY = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a sidecar holds (None: there is none) and what it shall hold."""
+    """The packet that a file holds (None: there is none) and the one that it shall hold."""
 
     path: Path
     before: bytes | None
@@ -103,14 +104,24 @@ def change_for(
     say. UnusableFile when there is a sidecar that cannot be understood. Writes nothing.
     """
     sidecar = path.with_name(path.name + ".xmp")
-    before = xmp.load(sidecar) if sidecar.exists() else None
+    return change_of(photo, sidecar, load(sidecar) if sidecar.exists() else None, named, rejected)
+
+
+def change_of(
+    photo: Photo,
+    path: Path,
+    before: bytes | None,
+    named: Sequence[Named],
+    rejected: Sequence[Rejected],
+) -> Change | None:
+    """The same for a file that holds this packet before, None for none, whatever file it is."""
     if before is None and not named:
         return None
     wanted = [(one.name, to_stored(one.box, photo)) for one in named]
     wanted = [(name, box) for name, box in wanted if box.width > 0 and box.height > 0]
     denied = [(one.name, to_stored(one.box, photo)) for one in rejected]
     after = merged(_EMPTY if before is None else before, wanted, denied, stored_size(photo))
-    return None if after in (before, _EMPTY) else Change(sidecar, before, after)
+    return None if after in (before, _EMPTY) else Change(path, before, after)
 
 
 def merged(
@@ -158,7 +169,7 @@ def write(change: Change) -> None:
     be written; the old text stays then.
     """
     target = Path(os.path.realpath(change.path))
-    if (xmp.load(target) if target.exists() else None) != change.before:
+    if (load(target) if target.exists() else None) != change.before:
         raise UnusableFile("was changed by another program meanwhile: try again")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".facecluster-", suffix=".xmp")

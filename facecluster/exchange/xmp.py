@@ -14,17 +14,16 @@ from pathlib import Path
 
 from facecluster.exchange.frames import from_stored, stored_size
 from facecluster.exchange.matching import Named
-from facecluster.exchange.tree import MAX_BYTES, Element, UnusableFile, parse
+from facecluster.exchange.packets import embedded, load
+from facecluster.exchange.tree import Element, UnusableFile, parse
 from facecluster.library import ListedPhoto
 from facecluster.records import Box
 
 __all__ = [
     "Metadata",
     "Region",
-    "embedded",
     "field_of",
     "items",
-    "load",
     "named_faces",
     "properties",
     "read",
@@ -39,7 +38,6 @@ MPRI = "http://ns.microsoft.com/photo/1.2/t/RegionInfo#"
 MPREG = "http://ns.microsoft.com/photo/1.2/t/Region#"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 # Another shape than the photo's means that it was cropped or turned since: shares no longer fit.
 _SAME_SHAPE = 0.02
 
@@ -130,33 +128,6 @@ def read(root: Element, stored: tuple[int, int]) -> Metadata:
     return Metadata(
         tuple(mwg), tuple(mp), tuple(filter(None, people)), tuple(unusable), other_shape
     )
-
-
-def embedded(path: Path) -> bytes | None:
-    """The XMP packet inside a JPEG file, None when there is none; reads headers only."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(2) != b"\xff\xd8":
-                return None
-            while len(header := file.read(4)) == 4 and header[0] == 0xFF and header[1] != 0xDA:
-                size = int.from_bytes(header[2:], "big") - 2
-                if size < 0:
-                    return None
-                segment = file.read(size)
-                if header[1] == 0xE1 and segment.startswith(_JPEG_XMP):
-                    return segment[len(_JPEG_XMP) :].strip(b"\0 \r\n\t")
-    except OSError as error:
-        raise UnusableFile("may not be read") from error
-    return None
-
-
-def load(path: Path) -> bytes:
-    """The bytes of a sidecar; UnusableFile when it cannot be read or is far too large."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UnusableFile("may not be read") from error
 
 
 def properties(root: Element, name: str) -> Iterator[Element]:

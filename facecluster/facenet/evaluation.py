@@ -21,6 +21,7 @@ __all__ = [
     "FoldedAccuracy",
     "FoldedValidation",
     "Roc",
+    "all_pairs",
     "area_under_curve",
     "best_threshold",
     "equal_error_rate",
@@ -47,6 +48,24 @@ def squared_distances(
     difference = np.asarray(left, dtype=np.float64) - right
     distances: Floats = np.einsum("ij,ij->i", difference, difference)
     return distances
+
+
+def all_pairs(
+    identities: NDArray[np.int64],
+    one: NDArray[np.float32],
+    other: NDArray[np.float32] | None = None,
+) -> tuple[Floats, Floats]:
+    """Squared distances of all same and of all different pairs of N faces, (S,) and (T,).
+
+    identities (N,), unit rows (N, D). With `other`, a second network's rows of the same faces, the
+    pairs are of one's row and other's, of two different faces: both ways round. By the Gram matrix.
+    """
+    across = one if other is None else other
+    distances = np.clip(2.0 - 2.0 * (one @ across.T).astype(np.float64), 0.0, 4.0)
+    every = np.ones(distances.shape, dtype=np.bool_)
+    pairs = np.triu(every, 1) if other is None else every & ~np.eye(len(one), dtype=np.bool_)
+    same = identities[:, None] == identities[None, :]
+    return distances[pairs & same], distances[pairs & ~same]
 
 
 def validation_rate(same: Floats, threshold: float) -> float:

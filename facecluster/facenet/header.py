@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from facecluster.errors import ModelError
+from facecluster.facenet.calibration import Calibration
 
-__all__ = ["FORMAT", "Header", "read_header"]
+__all__ = ["FORMAT", "Header", "read_header", "rewrite_header"]
 
 FORMAT = "facecluster-1"
 _LARGEST = 1 << 20  # a header beyond a megabyte is not one of ours
@@ -24,7 +28,7 @@ class Header:
     height and width are of the input in pixels: the standard 112 x 112 aligned crop, resized.
     mean and std standardise bytes. thresholds are squared distances by use: verify, identify,
     group. fingerprint is the SHA-256 of the tensors: two files with one fingerprint make the same
-    embeddings.
+    embeddings. calibration is None in files that were written without.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Header:
     thresholds: dict[str, float]
     created: str
     fingerprint: str = ""
+    calibration: Calibration | None = None
 
     def with_fingerprint(self, fingerprint: str) -> Header:
         """The same header for tensors of this fingerprint."""
@@ -53,17 +58,58 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """The header of a weights file, from its first kilobytes; raises ModelError when it is not
-    one of ours."""
+    one of ours.
+
+    What a later version may have added is left out.
+    """
     try:
         with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LARGEST:
-                raise ValueError("its header is too long")
-            metadata = json.loads(file.read(length))["__metadata__"]
-        if metadata["format"] != FORMAT:
-            raise ValueError(f"its format is {metadata['format']!r}")
-        return Header(**json.loads(metadata["facecluster"]))
+            return _header(_read(file))
     except OSError as error:
         raise ModelError(f"The weights {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"{path} is not a facecluster network: {error}.") from error
+
+
+def rewrite_header(path: Path, header: Header) -> None:
+    """Put this header before the file's tensors, which stay as they are, byte by byte.
+
+    Whole or not at all. ModelError when the file is not one of ours, has another fingerprint than
+    the header, or cannot be written.
+    """
+    if read_header(path).fingerprint != header.fingerprint:
+        raise ModelError(f"{path} has other weights than the header is of: nothing was changed.")
+    partial = path.with_suffix(".part")
+    try:
+        with path.open("rb") as old, partial.open("wb") as new:
+            document = {**_read(old), "__metadata__": header.to_metadata()}
+            text = json.dumps(document, separators=(",", ":")).encode()
+            text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight
+            new.write(struct.pack("<Q", len(text)) + text)
+            shutil.copyfileobj(old, new)
+        shutil.copymode(path, partial)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(f"The weights {path} cannot be written: {error.strerror}.") from error
+
+
+def _read(file: BinaryIO) -> dict[str, Any]:
+    """The JSON document at the beginning of a safetensors file, which is left at the tensors."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > _LARGEST:
+        raise ValueError("its header is too long")
+    document: dict[str, Any] = json.loads(file.read(length))
+    return document
+
+
+def _header(document: dict[str, Any]) -> Header:
+    metadata = document["__metadata__"]
+    if metadata["format"] != FORMAT:
+        raise ValueError(f"its format is {metadata['format']!r}")
+    known = {field.name for field in dataclasses.fields(Header)}
+    values = {k: v for k, v in json.loads(metadata["facecluster"]).items() if k in known}
+    calibration = values.pop("calibration", None)
+    return Header(
+        **values, calibration=None if calibration is None else Calibration.from_json(calibration)
+    )

@@ -19,10 +19,12 @@ from facecluster.facenet import evaluation
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.harmonic import validation_across
 from facecluster.facenet.header import Header
 from facecluster.facenet.training import (
     Step,
     Training,
+    embed_mirrored,
     embed_table,
     picture_size,
     train,
@@ -37,16 +39,22 @@ _FAR = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How the averaged network does on people never trained on: VAL at FAR 1e-2, and EER."""
+    """How the averaged network does on people never trained on: VAL at FAR 1e-2, and EER.
+
+    across is VAL of its vectors against an old network's, in harmonic training.
+    """
 
     number: int
     val: float
     equal_error_rate: float
+    across: float | None = None
 
     @property
     def merit(self) -> tuple[float, float]:
-        """More is better: VAL, then, as young networks have none, EER."""
-        return self.val, -self.equal_error_rate
+        """More is better: VAL, the lower of both if there are two; then, as young networks have
+        none, EER."""
+        across = self.val if self.across is None else self.across
+        return min(self.val, across), -self.equal_error_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +142,14 @@ def learn(
 
 def judge(training: Training, held: FaceTable, number: int) -> Verdict:
     """The verdict on the averaged network."""
+    across = None
+    if training.config.harmonic and held.targets is not None:
+        vectors = embed_mirrored(training.average, held, size=picture_size(training.config))
+        across = validation_across(held.identities, vectors, held.targets, _FAR)
     same, different = _distances(training, held)
     threshold = evaluation.threshold_at_far(different, _FAR).threshold
     rate = evaluation.equal_error_rate(same, different)[0]
-    return Verdict(number, evaluation.validation_rate(same, threshold), rate)
+    return Verdict(number, evaluation.validation_rate(same, threshold), rate, across)
 
 
 def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -> Header:

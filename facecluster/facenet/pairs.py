@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 
-__all__ = ["Pairs", "read_csv_pairs", "read_lfw_pairs", "read_pairs"]
+__all__ = ["Pairs", "read_csv_pairs", "read_lfw_pairs", "read_pairs", "read_video_splits"]
 
 _SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -96,6 +96,36 @@ def read_csv_pairs(path: Path) -> Pairs:
         np.array(same, dtype=np.bool_),
         np.array(folds, dtype=np.int64),
         {name: tuple(row[name] or "" for row in rows) for name in others},
+    )
+
+
+def read_video_splits(path: Path) -> Pairs:
+    """The pairs of YouTube Faces' splits.txt; left and right are folders of frames.
+
+    After a head line, each has the split from 1, two videos ("Some_Name/3"), 1 or 0 for whether
+    they show one person, and perhaps more, between commas. Raises UsageError for anything else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not a list of pairs of videos: {error}.") from error
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        words = [word.strip() for word in line.split(",")]
+        if words == [""]:
+            continue
+        if len(words) < 4 or not words[0].isdecimal() or words[3] not in ("0", "1"):
+            raise UsageError(
+                f"{path} has no pair in its line {number}: split, video, video, 1 or 0."
+            )
+        rows.append(words)
+    return Pairs(
+        tuple(row[1] for row in rows),
+        tuple(row[2] for row in rows),
+        np.array([row[3] == "1" for row in rows], dtype=np.bool_),
+        np.array([int(row[0]) for row in rows], dtype=np.int64),
     )
 
 

@@ -29,7 +29,15 @@ from facecluster.facenet.mining import MINERS
 from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
-__all__ = ["Step", "Training", "TrainingConfig", "embed_table", "picture_size", "train"]
+__all__ = [
+    "Step",
+    "Training",
+    "TrainingConfig",
+    "embed_mirrored",
+    "embed_table",
+    "picture_size",
+    "train",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ class TrainingConfig:
     counts; the contrastive one tells each face from the targets of the whole table. miner is one
     of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
     image_size 0 is the architecture's own; a smaller one trains faster at first. The learning rate
-    warms up, stays, and falls to zero over the last `cooldown` steps.
+    warms up, stays, and falls to zero over the last `cooldown` steps. frozen_statistics keeps batch
+    normalisation as it is. harmonic: the table's targets are an old network's vectors, and triplets
+    mix them with the new ones.
     # Differs from the paper by default: AdamW instead of SGD and AdaGrad ("sgd", "adagrad"), and a
     # regression on a teacher's embeddings first.
     """
@@ -69,6 +79,8 @@ class TrainingConfig:
     cooldown: int = 600
     averaging: float = 0.998
     half_precision: bool = True
+    frozen_statistics: bool = False
+    harmonic: bool = False
     seed: int = 0
 
 
@@ -150,6 +162,8 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     _check(config, table)
     _check_size(training)
     training.network.train()
+    if config.frozen_statistics:
+        _freeze_statistics(training.network)
     bank = None
     if config.contrastive_weight and table.targets is not None:
         bank = torch.from_numpy(table.targets).to(training.device)
@@ -210,13 +224,7 @@ def _update(
         if bank is not None:
             contrast = contrastive_loss(embeddings, targets, bank)
     if config.triplet_weight:
-        drawn = embeddings[config.batch :]
-        people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
-        if config.miner == "offline":
-            triplets = torch.arange(len(drawn), device=drawn.device).reshape(-1, 3)
-        else:
-            triplets = MINERS[config.miner](drawn, people, config.margin)
-        triplet, count = triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
+        triplet, count = _triplets(config, embeddings, targets, identities)
     loss = (
         config.distill_weight * regression
         + config.relational_weight * relation
@@ -229,6 +237,27 @@ def _update(
     training.optimiser.step()
     _average(training)
     return float(regression.detach()), float(triplet.detach()), count
+
+
+def _triplets(
+    config: TrainingConfig,
+    embeddings: Tensor,
+    targets: Tensor | None,
+    identities: NDArray[np.int64],
+) -> tuple[Tensor, int]:
+    """The triplet loss of the faces drawn by identity, and how many triplets there were."""
+    drawn = embeddings[config.batch :]
+    people = torch.from_numpy(identities[config.batch :]).to(drawn.device)
+    if config.miner == "offline":
+        triplets = torch.arange(len(drawn), device=drawn.device).reshape(-1, 3)
+    elif config.harmonic and targets is not None:
+        drawn, people = torch.cat([drawn, targets[config.batch :]]), people.repeat(2)
+        triplets = MINERS[config.miner](drawn, people, config.margin)
+        # Three old vectors teach nothing.
+        triplets = triplets[(triplets < len(drawn) // 2).any(dim=1)]
+    else:
+        triplets = MINERS[config.miner](drawn, people, config.margin)
+    return triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
 
 
 @torch.no_grad()
@@ -259,6 +288,16 @@ def embed_table(
     return np.concatenate(pieces)
 
 
+def embed_mirrored(
+    network: FaceNet, table: FaceTable, *, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """As `embed_table`, of each face and its mirror image the mean, as a library keeps them."""
+    turned = dataclasses.replace(table, pixels=np.asarray(table.pixels)[:, :, ::-1].copy())
+    rows = embed_table(network, table, size=size) + embed_table(network, turned, size=size)
+    mean: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return mean
+
+
 def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
     """The hardest triplets of a part of the table, by the averaged network."""
     config = training.config
@@ -267,6 +306,12 @@ def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
     )
     embeddings = embed_table(training.average, table.take(rows), size=picture_size(config))
     return mine_rows(embeddings, table.identities, rows, config.margin)
+
+
+def _freeze_statistics(network: FaceNet) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _rows(training: Training, table: FaceTable, step: int) -> NDArray[np.int64]:
@@ -336,9 +381,11 @@ def _check_size(training: Training) -> None:
 
 
 def _check(config: TrainingConfig, table: FaceTable) -> None:
+    if config.harmonic and (table.targets is None or config.miner == "offline"):
+        raise TrainingError("Harmonic training needs old vectors, and a miner inside the batch.")
     if config.distill_weight and table.targets is None and not config.triplet_weight:
         raise TrainingError("There are no teacher's embeddings to regress on: set triplet_weight.")
-    if config.distill_weight and table.targets is not None:
+    if (config.distill_weight or config.harmonic) and table.targets is not None:
         found = table.targets.shape[1]
         if found != config.dimension:
             raise TrainingError(

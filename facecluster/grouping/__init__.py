@@ -12,8 +12,10 @@ from facecluster.grouping.agglomerative import Dendrogram, cut, linkage, linkage
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
+from facecluster.grouping.growing import grow
 from facecluster.grouping.kmeans import kmeans_steps
 from facecluster.grouping.numbering import renumber
+from facecluster.grouping.settling import settle
 from facecluster.grouping.steps import part, result
 
 __all__ = [
@@ -24,9 +26,11 @@ __all__ = [
     "cut",
     "group",
     "group_steps",
+    "grow",
     "linkage",
     "renumber",
     "result",
+    "settle",
 ]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")

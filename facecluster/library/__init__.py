@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
+from facecluster.library.forgetting import Erased, Forgetting
 from facecluster.library.groupings import Grouping, Groupings, Leader
 from facecluster.library.overview import Front, Overview, Progress
 from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
@@ -24,6 +25,7 @@ from facecluster.records import Box, Group, Person
 
 __all__ = [
     "Action",
+    "Erased",
     "Fact",
     "Front",
     "Grouping",
@@ -105,8 +107,8 @@ class Status:
 class Library:
     """One database file and the questions it answers; a context manager.
 
-    scanned takes what a scan finds, groupings the groups, statements what the user says; overview
-    has the quick answers that a page needs.
+    scanned takes what a scan finds, groupings the groups, statements what the user says, forgetting
+    takes people out of all of them; overview has the quick answers that a page needs.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -115,6 +117,7 @@ class Library:
         self.scanned = Scanned(connection)
         self.groupings = Groupings(connection)
         self.statements = Statements(connection)
+        self.forgetting = Forgetting(connection)
         self.overview = Overview(connection)
 
     @classmethod
@@ -145,7 +148,8 @@ class Library:
         return self._connection.transaction()
 
     def models(self) -> list[Model]:
-        """The models that faces were embedded with, that of the last complete scan first."""
+        """The models that faces were embedded with; first the one of the last complete scan, or
+        chosen since."""
         rows = self._connection.rows(
             "select id, name, fingerprint, dimension,"
             " (select count(*) from embedding where model = model.id)"
@@ -269,7 +273,8 @@ class Library:
         count = self._connection.rows(
             "select (select count(*) from file), (select count(distinct photo) from file),"
             " (select count(*) from face where id not in (select face from hidden)),"
-            " (select count(*) from truth where kind = 'is'), (select max(at) from scan)"
+            " (select count(*) from truth where kind = 'is'),"
+            " (select max(at) from scan where kind = 'scan')"
         )[0]
         groups = self.groups()
         unreadable = self._connection.rows(

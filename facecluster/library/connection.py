@@ -78,6 +78,25 @@ class Connection:
             self._sqlite.rollback()
             raise
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside, nobody else has the file open, and what is deleted is overwritten with zeros.
+
+        Older copies of what is deleted are in no side file either. LibraryError when another
+        program has the file open.
+        """
+        self.run("pragma locking_mode = exclusive")
+        self.run("pragma secure_delete = on")
+        try:
+            # SQLite gives up the write-ahead log only for the last one who has the file open
+            self.run("pragma journal_mode = delete")
+            yield
+        finally:
+            self.run("pragma locking_mode = normal")
+            self.rows("select 1 from sqlite_master limit 1")  # only now is the lock given up
+            with self._translated():
+                self._write_ahead()
+
     def _prepare(self) -> None:
         self._sqlite.execute(f"pragma busy_timeout = {_BUSY_MS}")
         tables = {name for (name,) in self.rows("select name from sqlite_master")}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facecluster.library.connection import Connection
 from facecluster.records import Group
 
-__all__ = ["Grouping", "Groupings", "Leader", "follow_undo"]
+__all__ = ["Grouping", "Groupings", "Leader", "LookedAt", "follow_undo"]
 
 Setting = str | int | float | bool | None
 
@@ -37,6 +37,19 @@ class Leader:
     person: int
     name: str
     agreed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """Faces (N,), rising, that a grouping has looked at, in a group or not.
+
+    later (N,): not in its full pass, but since; changed (N,): since then the face got another
+    vector, or something was said of it or taken back.
+    """
+
+    faces: NDArray[np.int64]
+    later: NDArray[np.bool_]
+    changed: NDArray[np.bool_]
 
 
 class Groupings:
@@ -81,14 +94,56 @@ class Groupings:
                 (model, method, json.dumps(dict(settings)), now, int(next_number)),
             )
             self._connection.run("delete from member")
+            self._connection.run("delete from looked_at")
+            self._put(grouping, faces, numbers, later=False)
+
+    def extend(
+        self, faces: NDArray[np.int64], numbers: NDArray[np.int64], next_number: int
+    ) -> None:
+        """Put these faces (N,) in the groups of these numbers (N,), -1 for none; others stay."""
+        with self._connection.transaction():
+            ((grouping,),) = self._connection.rows("select max(id) from grouping")
             self._connection.run_many(
-                "insert into member (face, grouping, number) values (?, ?, ?)",
-                (
-                    (face, grouping, number)
-                    for face, number in zip(faces.tolist(), numbers.tolist(), strict=True)
-                    if number >= 0
-                ),
+                "delete from member where face = ?", ((face,) for face in faces.tolist())
             )
+            self._put(grouping, faces, numbers, later=True)
+            self._connection.run(
+                "update grouping set next_number = ? where id = ?", (int(next_number), grouping)
+            )
+
+    def _put(
+        self, grouping: int, faces: NDArray[np.int64], numbers: NDArray[np.int64], *, later: bool
+    ) -> None:
+        self._connection.run_many(
+            "insert into member (face, grouping, number) values (?, ?, ?)",
+            (
+                (face, grouping, number)
+                for face, number in zip(faces.tolist(), numbers.tolist(), strict=True)
+                if number >= 0
+            ),
+        )
+        self._connection.run_many(
+            "insert into looked_at (face, later) values (?, ?)"
+            " on conflict (face) do update set changed = 0",
+            ((face, later) for face in faces.tolist()),
+        )
+
+    def looked_at(self) -> LookedAt:
+        """What the newest grouping has looked at."""
+        rows = self._connection.rows("select face, later, changed from looked_at order by face")
+        found = np.array(rows, dtype=np.int64).reshape(len(rows), 3)
+        return LookedAt(found[:, 0], found[:, 1] > 0, found[:, 2] > 0)
+
+    def at_home(self) -> tuple[set[int], set[int]]:
+        """The stated faces that are in a group their own person leads, and who leads a group."""
+        leaders = {number: leader.person for number, leader in self.leaders().items()}
+        rows = self._connection.rows(
+            "select member.face, number, person from member"
+            " join truth on truth.face = member.face and kind = 'is'"
+            " where member.face not in (select face from hidden)"
+        )
+        home = {face for face, number, person in rows if leaders.get(number) == person}
+        return home, set(leaders.values())
 
     def move(self, action: int, numbers: Mapping[int, int | None]) -> None:
         """Put each face in the group of this number, or in none, as the action says.

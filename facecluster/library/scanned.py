@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.library.connection import Connection, Value
+from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.library.vectors import pack_vectors, unpack_vectors
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
@@ -20,6 +21,8 @@ __all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 # Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
 # what a threshold is read to, and halves both the file and the time to load it.
 _LANDMARKS = np.dtype("<f4")
+# A model that has seen no face: SQLite counts rows from 1.
+_NO_MODEL = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Scanned:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._forgetting = Forgetting(connection)
 
     def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
         """The files at or below the roots (absolute paths), by path."""
@@ -88,7 +92,7 @@ class Scanned:
         An analysis with a photo but no embeddings says only that the file has that known content.
         An error is kept beside the file's last readable content. Faces found again (IoU >= 0.5)
         keep their ids; faces with statements are never dropped; when a file's content changed,
-        statements follow their faces into the new content.
+        statements follow their faces into the new content. Faces that were forgotten are left out.
         """
         with self._connection.transaction():
             for analysis in analyses:
@@ -136,6 +140,10 @@ class Scanned:
             found.append(Unembedded(FileStamp(path, size, mtime_ns), Photo(*photo), faces))
         return found
 
+    def located(self) -> list[Unembedded]:
+        """Every photo with a file that can be read, with all of its faces."""
+        return self.unembedded(_NO_MODEL, [os.sep])
+
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""
         with self._connection.transaction():
@@ -144,10 +152,39 @@ class Scanned:
             # file come back, everything is there again for one hash.
             self._drop_orphans()
 
+    def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
+        """Note that files of a photo have other bytes around the same picture, all the same ones.
+
+        The photo keeps its number, its faces and all that was said of them. False, and nothing is
+        changed, when not all of its files are among them, or the new content is a photo already:
+        the next scan then sees that they have changed.
+        """
+        with self._connection.transaction():
+            paths = self._connection.rows("select path from file where photo = ?", (photo,))
+            known = self._connection.rows("select 1 from photo where sha256 = ?", (sha256,))
+            if known or {path for (path,) in paths} != {file.path for file in files}:
+                return False
+            ((width, height, orientation, taken_at),) = self._connection.rows(
+                "select width, height, orientation, taken_at from photo where id = ?", (photo,)
+            )
+            about = Photo(sha256, width, height, orientation, taken_at)
+            self._forgetting.places(about, photo)  # what scans leave out of it, they still do
+            self._connection.run("update photo set sha256 = ? where id = ?", (sha256, photo))
+            for file in files:
+                self._put_file(file, photo, None)
+        return True
+
     def finish(self, model: int | None = None) -> None:
         """Note that a scan has ended now, with this model."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._connection.run("insert into scan (at, model) values (?, ?)", (now, model))
+
+    def use(self, model: int) -> None:
+        """Make this the library's network from now on, without a scan."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._connection.run(
+            "insert into scan (at, model, kind) values (?, ?, 'use')", (now, model)
+        )
 
     def _add_readable(self, analysis: Analysis, photo: Photo, detector: str, model: int) -> None:
         before = self._connection.rows(
@@ -155,8 +192,10 @@ class Scanned:
         )
         known = self._connection.rows("select id from photo where sha256 = ?", (photo.sha256,))
         if analysis.embeddings is not None:
+            places = self._forgetting.places(photo, before[0][0] if before else None)
+            faces, vectors = _without(places, analysis.faces, analysis.embeddings)
             number = self._put_photo(photo, detector)
-            self._put_faces(number, analysis.faces, analysis.embeddings, model)
+            self._put_faces(number, faces, vectors, model)
         elif known:
             number = known[0][0]
         else:
@@ -317,6 +356,14 @@ def _is_text(path: str) -> bool:
 
 def _share(box: Box, width: int, height: int) -> Box:
     return Box(box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height)
+
+
+def _without(
+    places: Sequence[Box], faces: Sequence[Face], vectors: NDArray[np.float32]
+) -> tuple[list[Face], NDArray[np.float32]]:
+    """The faces that are at none of these places, with their vectors."""
+    kept = [row for row, face in enumerate(faces) if not left_out(face.box, places)]
+    return [faces[row] for row in kept], vectors[kept]
 
 
 def _points(landmarks: bytes) -> NDArray[np.float64]:

@@ -206,6 +206,68 @@ def bytes_for_vectors(database: Database) -> None:
         )
 
 
+# The faces that the newest grouping has looked at, in a group or not. later: not in the last full
+# pass, but since. changed: a new vector, or a word said or taken back, calls for another look; as
+# triggers tell it, no command has to think of it.
+_LOOKED_AT = """
+create table looked_at (
+    face integer primary key references face on delete cascade,
+    later integer not null,
+    changed integer not null default 0
+) strict;
+insert into looked_at (face, later) select face, 0 from member;
+create trigger vector_changed after update of vector on embedding
+    begin update looked_at set changed = 1 where face = new.face; end;
+create trigger vector_gone after delete on embedding
+    begin update looked_at set changed = 1 where face = old.face; end;
+create trigger stated after insert on statement
+    begin update looked_at set changed = 1 where face = new.face; end;
+create trigger taken_back after update of face, revoked_by on statement
+    begin update looked_at set changed = 1 where face in (old.face, new.face); end;
+"""
+
+
+@MIGRATIONS()
+def faces_looked_at(database: Database) -> None:
+    """Which faces a grouping has looked at, so that the next one looks at the others only."""
+    _execute(database, _LOOKED_AT)
+
+
+# kind 'use': no photo was looked at, the user chose the network.
+_CHOSEN = """
+alter table scan add column kind text not null default 'scan' check (kind in ('scan', 'use'));
+"""
+
+
+@MIGRATIONS()
+def facenet_chosen_networks(database: Database) -> None:
+    """A network can be chosen for a library without a scan."""
+    _execute(database, _CHOSEN)
+
+
+# photo is a keyed hash of the photo's content, the box in shares of its sides. A place is of no
+# face and no person: nothing tells which places were forgotten together. forgotten of an action:
+# how many faces it erased; such an action cannot be undone.
+_FORGETTING = """
+create table forgotten (
+    photo blob not null,
+    x0 real not null, y0 real not null, x1 real not null, y1 real not null,
+    primary key (photo, x0, y0, x1, y1)
+) strict, without rowid;
+create table forgetting (
+    id integer primary key check (id = 1),
+    key blob not null
+) strict;
+alter table action add column forgotten integer;
+"""
+
+
+@MIGRATIONS()
+def exchange_places_forgotten(database: Database) -> None:
+    """Where on which photos scans leave faces out, because somebody was forgotten."""
+    _execute(database, _FORGETTING)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

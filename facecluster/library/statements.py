@@ -1,4 +1,7 @@
-"""What the user said: appended, never deleted; undoing is one more thing said."""
+"""What the user said: appended, never deleted; undoing is one more thing said.
+
+Only forgetting a person, which the user asks for, deletes statements (forgetting.py).
+"""
 
 from __future__ import annotations
 
@@ -134,6 +137,15 @@ class Statements:
         )
         return [Word(*row) for row in rows]
 
+    def taken_back(self, faces: Iterable[int]) -> set[int]:
+        """Those of the faces of which a word that said whose they are was taken back."""
+        rows = self._connection.rows(
+            "select distinct face from statement where kind in ('is', 'part')"
+            " and revoked_by is not null and face in (select value from json_each(?))",
+            (json.dumps([int(face) for face in faces]),),
+        )
+        return {face for (face,) in rows}
+
     def truth(self, faces: Iterable[int] | None = None) -> list[Fact]:
         """What holds now, by face: at most one of `is`, `ignore`, `not-a-face`, and any `is-not`.
 
@@ -185,18 +197,13 @@ class Statements:
         """Take back an action, by default the newest in force that is not itself an undo.
 
         Taking back an undo does its action again. Returns the action taken back. Undoing the
-        newest action gives exactly the truth before it. UsageError when there is none, or when
-        the one named is unknown or already undone.
+        newest action gives exactly the truth before it. UsageError when there is none, when the
+        one named is unknown or already undone, and when somebody was forgotten by it or since.
         """
         with self._connection.transaction():
             undone = self._undone()
             if action is None:
-                rows = self._connection.rows(
-                    "select id from action where undoes is null order by id desc"
-                )
-                action = next((number for (number,) in rows if number not in undone), None)
-                if action is None:
-                    raise UsageError("There is nothing to undo.")
+                action = self._newest(undone)
             elif action in undone:
                 raise UsageError(f"Action {action} is undone already: undo {undone[action]}.")
             return self._take_back(action, command)
@@ -224,8 +231,8 @@ class Statements:
             "with recursive said(id, source) as ("
             " select id, id from action where undoes is null"
             " union all select action.id, source from action join said on undoes = said.id)"
-            " select action.id, at, command, (select count(distinct face) from statement"
-            " where statement.action = source)"
+            " select action.id, at, command, coalesce(forgotten, (select count(distinct face)"
+            " from statement where statement.action = source))"
             " from action join said on said.id = action.id order by action.id desc limit ?",
             (-1 if limit is None else limit,),
         )
@@ -251,15 +258,36 @@ class Statements:
                 undone[target] = undo
         return undone
 
+    def _newest(self, undone: Mapping[int, int]) -> int:
+        """The newest action that can be taken back, but never one behind a forgetting's back."""
+        in_force = [
+            (number, forgotten)
+            for number, forgotten in self._connection.rows(
+                "select id, forgotten from action where undoes is null and (forgotten is not null"
+                " or id in (select action from statement)) order by id desc"
+            )
+            if number not in undone
+        ]
+        if not in_force:
+            raise UsageError("There is nothing to undo.")
+        newest, forgotten = in_force[0]
+        if forgotten is not None:
+            before = next((number for number, count in in_force if count is None), None)
+            more = f" 'facecluster undo {before}' takes back what you said before it."
+            raise UsageError(f"Who was forgotten cannot be brought back.{more if before else ''}")
+        return int(newest)
+
     def _take_back(self, action: int, command: str) -> Action:
         found = [entry for entry in self.log() if entry.id == action]
         if not found:
             raise UsageError(f"There is no action {action}: 'facecluster log' lists them.")
-        self._append(command, action)
-        undone = self._undone()
         said = action
         while target := self._undoes(said):
             said = target
+        if not self._connection.rows("select 1 from statement where action = ? limit 1", (said,)):
+            raise UsageError(f"Action {action} cannot be undone: it was about somebody forgotten.")
+        self._append(command, action)
+        undone = self._undone()
         self._connection.run(
             "update statement set revoked_by = ? where action = ?", (undone.get(said), said)
         )

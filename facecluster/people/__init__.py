@@ -5,6 +5,8 @@ from __future__ import annotations
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
+from facecluster.people.extending import extend, may_extend, settings_of
+from facecluster.people.forgetting import forget
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.placing import Placement, place_loose
 from facecluster.people.recognising import Identity, identify
@@ -38,10 +40,13 @@ __all__ = [
     "Suggestion",
     "constraints",
     "deny_group",
+    "extend",
+    "forget",
     "identify",
     "ignore",
     "ignore_group",
     "likeness",
+    "may_extend",
     "merge",
     "move_to_group",
     "move_to_person",
@@ -52,6 +57,7 @@ __all__ = [
     "regroup",
     "reject",
     "rename",
+    "settings_of",
     "split_group",
     "split_person",
     "suggest",

@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library, Word
+from facecluster.people.odds import average_distances, probabilities
 
 __all__ = ["Neighbour", "Reason", "Rule", "why"]
 
@@ -18,11 +20,16 @@ Rule = Literal["ignored", "named", "part", "grouped", "alone", "unseen", "ungrou
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A face that somebody has named, and how far from the one asked about it is."""
+    """A face that somebody has named, and how far from the one asked about it is.
+
+    probability that the one asked about is this person, by all faces of those who are named and the
+    network's calibration; None when it has none.
+    """
 
     face: int
     person: str
     squared_distance: float
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,13 @@ class Reason:
     nearest: tuple[Neighbour, ...]
 
 
-def why(library: Library, face: int, *, count: int = 5) -> Reason:
+def why(
+    library: Library, face: int, *, count: int = 5, calibration: Calibration | None = None
+) -> Reason:
     """Why the face is in its group, or in none, and the `count` nearest named faces.
 
-    UsageError when there is no such face. Costs one look at all vectors.
+    calibration is that of the newest grouping's network. UsageError when there is no such face.
+    Costs one look at all vectors.
     """
     library.statements.require_faces([face])
     listed = next((one for one in library.faces() if one.face == face), None)
@@ -70,7 +80,7 @@ def why(library: Library, face: int, *, count: int = 5) -> Reason:
     nearest: tuple[Neighbour, ...] = ()
     if len(place) and model is not None:
         vector = vectors[place[0]]
-        nearest = _nearest_named(library, model, face, vector, count)
+        nearest = _nearest_named(library, model, face, vector, count, calibration)
         distance, near = _to_groups(library, faces, vectors, int(place[0]))
     group = listed.group if listed else None
     return Reason(
@@ -120,18 +130,27 @@ def _of_its_part(library: Library, face: int, group: int) -> bool:
 
 
 def _nearest_named(
-    library: Library, model: int, face: int, vector: NDArray[np.float32], count: int
+    library: Library,
+    model: int,
+    face: int,
+    vector: NDArray[np.float32],
+    count: int,
+    calibration: Calibration | None,
 ) -> tuple[Neighbour, ...]:
     faces, people, vectors = library.named_embeddings(model)
+    others = faces != face
+    faces, people, vectors = faces[others], people[others], vectors[others]
+    known, average = average_distances(vector[None], people, vectors)
+    chance = None if calibration is None else probabilities(average, calibration)[0]
     distances = np.maximum(0.0, 2.0 - 2.0 * (vectors @ vector).astype(np.float64))
-    order = np.argsort(distances, kind="stable")
     return tuple(
         Neighbour(
             int(faces[place]),
             library.statements.name_of(int(people[place])),
             float(distances[place]),
+            None if chance is None else float(chance[np.searchsorted(known, people[place])]),
         )
-        for place in order[faces[order] != face][:count].tolist()
+        for place in np.argsort(distances, kind="stable")[:count].tolist()
     )
 
 

@@ -1,4 +1,4 @@
-"""Groups made anew, bound by what was stated."""
+"""All groups made anew, bound by what was stated."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facecluster.errors import FaceclusterError
 from facecluster.grouping import group, renumber
 from facecluster.library import Library
 from facecluster.people.bonds import constraints
 
-__all__ = ["Regrouping", "regroup"]
+__all__ = ["Churn", "Regrouping", "check_churn", "regroup"]
+
+# The stated faces in a group of their own person, and the people who lead a group.
+Home = tuple[set[int], set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,10 @@ class Regrouping:
     """What a new grouping changed.
 
     named_faces are those stated to be somebody; named_moved of them have left the groups of their
-    person, names_lost people have no group any more, new_faces were in no group and now are.
+    person, names_lost people have no group any more. looked_at faces were placed, all of them in a
+    full pass; new_faces were in no group and now are, new_groups were founded, and moved_faces were
+    in a group and are not in it any more. since_full is the share of the faces that were first
+    looked at after the last full pass.
     """
 
     faces: int
@@ -30,6 +37,19 @@ class Regrouping:
     named_moved: int
     names_lost: int
     new_faces: int
+    full: bool
+    looked_at: int
+    new_groups: int
+    moved_faces: int
+    since_full: float
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """How many named faces left the groups of their person, and how many people lost theirs."""
+
+    named_moved: int
+    names_lost: int
 
 
 def regroup(
@@ -41,42 +61,34 @@ def regroup(
     k: int | None,
     by_centroid: bool = True,
     allow_churn: bool = False,
+    default_threshold: bool = False,
 ) -> Regrouping:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
     Groups keep their numbers with most of their faces. Without allow_churn it is an error, and
     nothing is changed, when named faces would leave their person's groups, as those unseen do.
+    default_threshold says that the threshold is the network's own, which is kept beside it.
     """
     faces, vectors = library.embeddings(model)
     settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
     labels = group(vectors, method=method, constraints=constraints(library, faces), **settings)
-    previous, next_number = library.groupings.previous(faces)
-    numbers, next_number = renumber(labels, previous, next_number)
+    previous, unused = library.groupings.previous(faces)
+    numbers, next_number = renumber(labels, previous, unused)
     with library.transaction():
-        before = _at_home(library)
+        before = library.groupings.at_home()
         library.groupings.save(
             model=model,
             method=method,
-            settings=settings,
+            settings={**settings, "default_threshold": default_threshold},
             faces=faces,
             numbers=numbers,
             next_number=next_number,
         )
-        moved, lost = _churn(before, _at_home(library), allowed=allow_churn)
-    return Regrouping(
-        faces=len(faces),
-        groups=len(np.unique(numbers[numbers >= 0])),
-        ungrouped=int(np.sum(numbers < 0)),
-        named_faces=sum(f.kind == "is" for f in library.statements.truth(faces.tolist())),
-        named_moved=moved,
-        names_lost=lost,
-        new_faces=int(np.sum((previous < 0) & (numbers >= 0))),
-    )
+        churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
+    return outcome(library, faces, previous, numbers, churn, new_groups=next_number - unused)
 
 
-def _churn(
-    before: tuple[set[int], set[int]], after: tuple[set[int], set[int]], *, allowed: bool
-) -> tuple[int, int]:
+def check_churn(before: Home, after: Home, *, allowed: bool) -> Churn:
     """How many named faces moved and how many people lost their groups; raises if not allowed."""
     moved, lost = (len(was - now) for was, now in zip(before, after, strict=True))
     if (moved or lost) and not allowed:
@@ -86,16 +98,32 @@ def _churn(
             f"{faces} would move and {names} be lost, so nothing was changed: this network has "
             "not seen those faces. Scan their folders again, or allow it with --allow-churn."
         )
-    return moved, lost
+    return Churn(moved, lost)
 
 
-def _at_home(library: Library) -> tuple[set[int], set[int]]:
-    """The stated faces that are in a group of their own person, and the people who lead a group."""
-    leaders = library.groupings.leaders()
-    home: set[int] = set()
-    stated = {fact.face: fact.person for fact in library.statements.truth() if fact.kind == "is"}
-    for number, leader in leaders.items():
-        home.update(
-            face for face in library.groupings.members(number) if stated.get(face) == leader.person
-        )
-    return home, {leader.person for leader in leaders.values()}
+def outcome(
+    library: Library,
+    faces: NDArray[np.int64],
+    previous: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    churn: Churn,
+    *,
+    new_groups: int,
+    looked_at: int | None = None,
+) -> Regrouping:
+    """What the change from previous to numbers, (N,), comes to; looked_at is None: a full pass."""
+    looked = library.groupings.looked_at()
+    return Regrouping(
+        faces=len(faces),
+        groups=len(np.unique(numbers[numbers >= 0])),
+        ungrouped=int(np.sum(numbers < 0)),
+        named_faces=sum(f.kind == "is" for f in library.statements.truth(faces.tolist())),
+        named_moved=churn.named_moved,
+        names_lost=churn.names_lost,
+        new_faces=int(np.sum((previous < 0) & (numbers >= 0))),
+        full=looked_at is None,
+        looked_at=len(faces) if looked_at is None else looked_at,
+        new_groups=new_groups,
+        moved_faces=int(np.sum((previous >= 0) & (previous != numbers))),
+        since_full=float(looked.later.mean()) if len(looked.faces) else 0.0,
+    )

@@ -24,7 +24,13 @@ class Pictures:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.face = lru_cache(_KEPT)(self._face)
+        self._kept = lru_cache(_KEPT)(self._face)
+
+    def face(self, number: int) -> bytes:
+        """The face and a little around it, 160 pixels square; UsageError, UnreadableImage."""
+        with Library.open(self._path) as library:
+            library.overview.photo_of(number)  # it may have been forgotten since
+        return self._kept(number)
 
     def photo(self, number: int) -> bytes:
         """The photo, upright, about 1280 pixels long; UsageError, UnreadableImage."""
@@ -33,7 +39,6 @@ class Pictures:
         return as_jpeg(Image.fromarray(read(Path(path), longest=_LONGEST).pixels))
 
     def _face(self, number: int) -> bytes:
-        """The face and a little around it, 160 pixels square; UsageError, UnreadableImage."""
         with Library.open(self._path) as library:
             photo = library.photo(library.overview.photo_of(number))
             found = {face.face: face for face in library.faces(photo=photo.photo)}

@@ -105,11 +105,13 @@ def _figure(tile: Tile, picture: bytes | None) -> str:
     day = escape((tile.taken_at or "")[:10])
     file = escape(_file(tile.path))
     about = ", ".join(filter(None, (f"face {tile.number}" if tile.box else "", day, file)))
-    caption = f"<b>{tile.number}</b> {day}" if tile.box else f"{file} {day}"
+    caption = f"<b>{tile.number}</b> {day}"
+    if not tile.box:
+        caption = f"<span>{file}</span><time>{day}</time>"
     image = '<div class="gone">gone</div>'
     if picture is not None:
         data = base64.b64encode(picture).decode("ascii")
-        image = f'<img loading="lazy" alt="{about}" src="data:image/jpeg;base64,{data}">'
+        image = f'<img decoding="async" alt="{about}" src="data:image/jpeg;base64,{data}">'
     return f'<figure title="{about}">{image}<figcaption>{caption}</figcaption></figure>'
 
 

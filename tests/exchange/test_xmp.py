@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facecluster.exchange.frames import from_stored, stored_size, to_stored
+from facecluster.exchange.packets import embedded
 from facecluster.exchange.tree import UnusableFile, parse
-from facecluster.exchange.xmp import embedded, named_faces, read
+from facecluster.exchange.xmp import named_faces, read
 from facecluster.images import read as read_picture
 from facecluster.library import ListedPhoto
 from facecluster.records import Box, Photo

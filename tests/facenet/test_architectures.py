@@ -9,6 +9,7 @@ from torch import nn
 from facecluster.errors import ModelError
 from facecluster.facenet.architectures import ARCHITECTURES, Architecture, FaceNet, build
 from facecluster.facenet.layers import L2Pool, Maxout
+from facecluster.facenet.sizes import SIZES
 
 # Table 2: parameters and multiply-adds, both in thousands, as printed.
 TABLE_2 = {
@@ -111,6 +112,9 @@ def test_totals_are_the_papers(
     weights, work = total(counts(network), network)
     assert weights / 1e6 == pytest.approx(millions, rel=tolerance)
     assert work / 1e6 == pytest.approx(operations, rel=tolerance)
+    size = SIZES[name]
+    assert (size.parameters, size.multiply_adds) == (weights, work)
+    assert (size.height, size.width) == (network.architecture.height, network.architecture.width)
 
 
 @pytest.mark.parametrize("name", ["nn4", "nns1", "nns2"])

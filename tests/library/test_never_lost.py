@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from facecluster.errors import UsageError
 from facecluster.library import Library
 from facecluster.people import (
+    forget,
     ignore,
     merge,
     name_faces,
@@ -25,6 +26,7 @@ from facecluster.people import (
     split_group,
     undo,
 )
+from facecluster.people.forgetting import faces_of
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 PHOTOS = 4
@@ -45,6 +47,7 @@ class Model:
     def __init__(self) -> None:
         self.actions: list[list[tuple[Place, str, str | None]]] = []
         self.undone: list[int] = []
+        self.fixed = 0  # so many of the first cannot be undone
 
     def truth(self) -> set[tuple[Place, str, str | None]]:
         who: dict[Place, tuple[str, str | None] | None] = {}
@@ -73,6 +76,7 @@ class NeverLost(RuleBasedStateMachine):
         self.net = self.library.scanned.register_model(fingerprint="f", name="n", dimension=16)
         self.model = Model()
         self.edits = [0] * PHOTOS
+        self.forgotten: set[Place] = set()
         for photo in range(PHOTOS):
             self._scan(photo)
         self._group(1.0)
@@ -85,6 +89,8 @@ class NeverLost(RuleBasedStateMachine):
     @rule(face=st.integers(0, 7), name=st.sampled_from(NAMES))
     def name_a_face(self, face: int, name: str) -> None:
         place = divmod(face, 2)
+        if place in self.forgotten:
+            return
         name_faces(self.library, [self._face(place)], name, command="name")
         self._wrote([(place, "is", name)])
 
@@ -110,6 +116,8 @@ class NeverLost(RuleBasedStateMachine):
     @rule(face=st.integers(0, 7), name=st.sampled_from(NAMES))
     def reject_a_face(self, face: int, name: str) -> None:
         place = divmod(face, 2)
+        if place in self.forgotten:
+            return
         try:
             reject(self.library, [self._face(place)], person=name, command="reject")
         except UsageError:
@@ -134,6 +142,8 @@ class NeverLost(RuleBasedStateMachine):
     @rule(face=st.integers(0, 7), no_face=st.booleans())
     def ignore_a_face(self, face: int, no_face: bool) -> None:
         place = divmod(face, 2)
+        if place in self.forgotten:
+            return
         ignore(self.library, [self._face(place)], not_a_face=no_face, command="ignore")
         self._wrote([(place, "not-a-face" if no_face else "ignore", None)])
 
@@ -178,9 +188,30 @@ class NeverLost(RuleBasedStateMachine):
         homes = [now[face] for face in known]
         assert max(homes.count(home) for home in homes if home is not None) >= done.faces
 
+    @rule(name=st.sampled_from(NAMES))
+    def forget_somebody(self, name: str) -> None:
+        before, places = self._truth(), self._places()
+        try:
+            gone = {places[face] for faces in faces_of(self.library, name) for face in faces}
+        except UsageError:
+            return  # nobody has that name
+        forget(self.library, name)
+        self.forgotten |= gone
+        # undo never goes past this, so what holds is all that there ever was
+        self.model = Model()
+        self._wrote(
+            [
+                (place, kind, who)
+                for place, kind, who in before
+                if place not in gone and not (who and alike(who, name))
+            ]
+        )
+        self.model.fixed = 1
+
     @rule()
     def undo_the_last(self) -> None:
-        left = [n for n in range(len(self.model.actions)) if n not in self.model.undone]
+        said = range(self.model.fixed, len(self.model.actions))
+        left = [n for n in said if n not in self.model.undone]
         try:
             undo(self.library, command="undo")
         except UsageError:
@@ -218,6 +249,11 @@ class NeverLost(RuleBasedStateMachine):
     @rule(threshold=st.sampled_from([0.1, 1.0, 4.0]))
     def group_again(self, threshold: float) -> None:
         self._group(threshold)
+
+    @invariant()
+    def who_was_forgotten_stays_away(self) -> None:
+        if hasattr(self, "library"):
+            assert self.forgotten.isdisjoint(self._places().values())
 
     @invariant()
     def everything_said_still_holds(self) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from facecluster.errors import UsageError
+from facecluster.facenet.calibration import Calibration, FalseAccepts
 from facecluster.library import Library
 from facecluster.people import (
     deny_group,
@@ -20,11 +23,20 @@ from facecluster.people import (
     suggest,
     undo,
 )
+from facecluster.people.odds import probabilities
 from facecluster.people.suggesting import Suggestion
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
 Put = Callable[..., list[int]]
 Save = Callable[[dict[int, int]], None]
+LINE = Calibration(
+    "drawn",
+    500,
+    5000,
+    6.0,
+    -5.0,
+    (FalseAccepts(0.1, 1.5, False), FalseAccepts(0.01, 1.2, False)),
+)
 
 
 def add_rows(library: Library, model: int, rows: np.ndarray) -> list[int]:
@@ -79,17 +91,34 @@ def test_suggestions_are_those_of_plain_loops(
             )
             for who in allowed
         }
-        who = min(allowed, key=lambda one: (-votes[one], pairs[one]))
-        if votes[who]:
-            near = min(gap[face, who] for face in members)
-            expected.append((group, len(members), who, votes[who], pairs[who], near))
-    expected.sort(key=lambda one: (-one[3], one[4], one[0]))
-    found = suggest(library, model, threshold=0.6)
-    assert len(found) == len(expected) > 0
-    for one, (group, size, who, votes_of, average, near) in zip(found, expected, strict=True):
-        assert (one.group, one.faces, one.person, one.agreeing) == (group, size, who, votes_of)
-        assert one.squared_distance == pytest.approx(average, abs=1e-5)
-        assert one.nearest == pytest.approx(near, abs=1e-5)
+        nearest = {who: min(gap[face, who] for face in members) for who in allowed}
+        possible = [who for who in allowed if nearest[who] <= 0.6]
+        if not possible:
+            continue
+        who = min(possible, key=lambda one: pairs[one])
+        # Bayes: one half for somebody else, the other half shared by those who are not barred.
+        odds = {one: math.exp(6 - 5 * pairs[one]) / len(allowed) for one in allowed}
+        chance = odds[who] / (1 + sum(odds.values()))
+        figures = (pairs[who], nearest[who], chance)
+        expected.append((group, len(members), who, votes[who], figures))
+    for calibration, merit in ((None, lambda one: one[3]), (LINE, lambda one: one[1] * one[4][2])):
+        expected.sort(key=lambda one: (-merit(one), one[4][0], one[0]))
+        found = suggest(library, model, threshold=0.6, calibration=calibration)
+        assert len(found) == len(expected) > 0
+        for one, (*about, figures) in zip(found, expected, strict=True):
+            assert [one.group, one.faces, one.person, one.agreeing] == about
+            assert (one.probability is None) == (calibration is None)
+            shown = (one.squared_distance, one.nearest, one.probability or figures[2])
+            assert shown == pytest.approx(figures, abs=1e-5)
+
+
+def test_probabilities_of_people_who_are_barred_or_very_near_or_far() -> None:
+    distances = np.array([[0.0, 4.0], [4.0, 4.0], [0.0, 0.0], [1.2, 1.2]])
+    barred = np.array([[True, False], [False, False], [True, True], [False, True]])
+    steep = dataclasses.replace(LINE, intercept=1200.0, slope=-1000.0)
+    found = probabilities(distances, steep, barred)
+    assert np.array_equal(found, [[0, 0], [0, 0], [0, 0], [0.5, 0]])
+    assert np.allclose(probabilities(distances, steep)[:3], [[1, 0], [0, 0], [0.5, 0.5]])
 
 
 def only(library: Library, model: int) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from facecluster.images import read
 from facecluster.library import Library
-from facecluster.people import deny_group, ignore, name_faces, name_group, reject
+from facecluster.people import deny_group, forget, ignore, name_faces, name_group, reject
 
 from .conftest import COLOURS, Client, Serve
 
@@ -164,6 +164,15 @@ def test_faces_are_square_pictures_and_those_left_out_have_none(client: Client) 
     client.say(do="ignore", faces=[2])
     assert client.ask("faces/2.jpg")[0] == 404
     assert client.ask("faces/99.jpg")[0] == 404
+
+
+def test_a_face_that_was_forgotten_is_shown_no_more(client: Client, grouped: Path) -> None:
+    assert client.ask("faces/1.jpg")[0] == 200
+    client.say(do="name", group=1, name="Ann")
+    with Library.open(grouped) as library:
+        assert forget(library, "Ann").faces == 6
+    assert client.ask("faces/1.jpg")[0] == 404
+    assert b"Ann" not in client.ask("state")[2]
 
 
 def test_a_photo_that_went_is_not_found_and_the_page_goes_on(client: Client, grouped: Path) -> None:

@@ -1,0 +1,126 @@
+"""Erase a person from the library, for good."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+from typing import TYPE_CHECKING
+
+import click
+
+from facecluster.cli.completing import complete_person
+from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.options import examples, with_library
+from facecluster.cli.output import hint, json_option, note, print_json, printable, quoted
+from facecluster.cli.people import check_person
+from facecluster.errors import FaceclusterError
+
+if TYPE_CHECKING:
+    from facecluster.library import Erased, Library
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("person", shell_complete=complete_person)
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@json_option
+@examples('forget "Alice"', 'forget "Alice" --yes --json > receipt.json')
+@with_library
+def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
+    """Erase PERSON: the name, the faces and their embeddings, and all that you said of them.
+
+    This cannot be undone. Nothing of it is left in the library's file but hashed places on photos,
+    so that no scan of them finds the faces again. Not touched are your photos, and what was made
+    before: backups, sheets, exports, sidecars. Faces of PERSON that have no name stay: name them
+    first.
+    """
+    from facecluster.people import forget as erase
+    from facecluster.people.forgetting import faces_of
+
+    check_person(library, person)
+    name = library.person_name(person)
+    _warn(library, name, *map(len, faces_of(library, name)))
+    if not yes and not click.confirm(f"Forget {name} for good?", err=True):
+        raise FaceclusterError("Nothing was forgotten.")
+    files = _files_with(library, name)
+    erased = erase(library, name)
+    aside = sorted(glob.glob(f"{glob.escape(str(library.path))}.before-restore-*"))
+    if as_json:
+        figures = {**dataclasses.asdict(erased), "person": name}
+        print_json({**figures, "copies": aside, "files_with_the_name": files})
+        return
+    _print_receipt(name, erased)
+    _tell_files("copies of the library that 'backup --restore' put aside still hold them", aside)
+    _tell_files("files beside your photos still say the name", files)
+    hint("backups, sheets and exports made before still hold them: delete those yourself")
+
+
+def _warn(library: Library, name: str, said: int, shown: int) -> None:
+    """Say what will go, and which groups may be the same person."""
+    note(
+        f"{name}: {_count(said + shown, 'face')}, with embeddings, and all that you said of them, "
+        "go for good. This cannot be undone."
+    )
+    if shown:
+        note(
+            f"{shown} of them you did not name: their group is {name}. Look first: "
+            f"'facecluster show {quoted(name)}'."
+        )
+    from facecluster.people import suggest
+
+    chosen = library_model(library, None)
+    limit = threshold_for(chosen.name, "identify")
+    maybe = [
+        str(one.group) for one in suggest(library, chosen.id, threshold=limit) if one.person == name
+    ]
+    if maybe:
+        groups = f"Group {maybe[0]}" if len(maybe) == 1 else f"Groups {', '.join(maybe)}"
+        note(f"{groups} may be {name} too, and will stay: 'facecluster show {maybe[0]}'.")
+
+
+def _files_with(library: Library, name: str) -> list[str]:
+    """The sidecars and photos that name this person on the photos that the library has them on."""
+    from facecluster.exchange.matching import same_name
+    from facecluster.exchange.xmp import named_faces
+
+    on = {face.photo for face in library.faces(person=name)}
+    found = {
+        one.source
+        for photo in library.photos()
+        if photo.photo in on
+        for path in photo.paths
+        for one in named_faces(photo, path, [])
+        if same_name(one.name, name)
+    }
+    return sorted(found)
+
+
+def _print_receipt(name: str, erased: Erased) -> None:
+    others = [one for one in erased.names if one != name]
+    written = f" (also as {', '.join(others)})" if others else ""
+    click.echo(f"Forgotten  {name}{written}")
+    click.echo(
+        f"Erased     {_count(erased.faces, 'face')} on {_count(erased.photos, 'photo')}, "
+        f"{_count(erased.vectors, 'embedding')}, {_count(erased.statements, 'statement')}, "
+        f"the name in {_count(erased.lines, 'line')} of the log"
+    )
+    click.echo(
+        f"Kept       {_count(erased.places, 'place')} on photos, as hashes without a name, that "
+        "scans leave out"
+    )
+    click.echo("Log        says that somebody was forgotten, not who")
+    click.echo("The library's file was written anew, so that nothing of the rest is left in it.")
+
+
+def _tell_files(what: str, paths: list[str]) -> None:
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        note(f"{len(paths)} {what}: {printable(paths[0])}{more}.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+COMMANDS = (forget,)

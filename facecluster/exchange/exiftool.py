@@ -1,0 +1,139 @@
+"""Write an XMP packet into a photo's file, by exiftool (Phil Harvey), where it is installed.
+
+The photo is never written to: exiftool makes a new file beside it, which is read back, and takes
+its place only when the packet is the one that was meant and the picture is the same. The photo as
+it was stays beside it as PHOTO_original, the name that exiftool itself gives, unless there is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facecluster import images
+from facecluster.errors import FaceclusterError, UnreadableImage
+from facecluster.exchange.matching import Named, Rejected
+from facecluster.exchange.packets import embedded
+from facecluster.exchange.sidecar import Change, change_of
+from facecluster.exchange.tree import UnusableFile
+from facecluster.records import FileStamp, Photo
+
+__all__ = ["change_for", "find_exiftool", "write"]
+
+_SECONDS = 120
+
+
+def find_exiftool() -> str:
+    """The program's path; FaceclusterError, with what to do, when it is not installed."""
+    found = shutil.which("exiftool")
+    if found is None:
+        raise FaceclusterError(
+            "--embed needs exiftool, which is not installed (exiftool.org; on Debian: apt install "
+            "libimage-exiftool-perl). Without --embed, names go into sidecars."
+        )
+    return found
+
+
+def change_for(
+    photo: Photo, path: Path, named: Sequence[Named], rejected: Sequence[Rejected]
+) -> Change | None:
+    """How the packet inside the photo's file must change to say what the user said.
+
+    As `sidecar.change_for`. UnusableFile, too, for a packet that goes on in another place of the
+    file, as Adobe does it with large ones: what is there would be lost.
+    """
+    try:
+        unchanged = images.content_hash(path) == photo.sha256
+    except UnreadableImage as error:
+        raise UnusableFile("is gone or may not be read") from error
+    if not unchanged:
+        raise UnusableFile("has changed since it was scanned: 'facecluster scan' it first")
+    before = embedded(path)
+    if before is not None and b"HasExtendedXMP" in before:
+        raise UnusableFile("has metadata in two pieces: names can go into its sidecar only")
+    return change_of(photo, path, before, named, rejected)
+
+
+def write(change: Change, exiftool: str) -> FileStamp:
+    """Put the packet into the photo, whole or not at all; the stamp of the file as it is then.
+
+    UnusableFile when the file has changed since, or is of a kind that cannot carry a packet, or
+    when what was read back is not what was meant; the photo stays as it was.
+    """
+    target = Path(os.path.realpath(change.path))
+    if embedded(target) != change.before:
+        raise UnusableFile("was changed by another program meanwhile: try again")
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".facecluster-") as folder:
+            packet, fresh = Path(folder, "packet.xmp"), Path(folder, target.name)
+            packet.write_bytes(change.after)
+            _run(exiftool, target, packet, fresh)
+            _check(target, fresh, change.after)
+            shutil.copymode(target, fresh)
+            with open(fresh, "rb") as file:
+                os.fsync(file.fileno())
+            _keep(target)
+            os.replace(fresh, target)
+    except OSError as error:
+        raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
+    stat = target.stat()
+    return FileStamp(str(change.path), stat.st_size, stat.st_mtime_ns)
+
+
+def _run(exiftool: str, photo: Path, packet: Path, fresh: Path) -> None:
+    # Without the user's own configuration, which is a program; as a block, byte for byte.
+    words = [exiftool, "-config", "", "-q", "-o", str(fresh), f"-xmp<={packet}", str(photo)]
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise UnusableFile(f"was given up after {_SECONDS} seconds of exiftool") from error
+    if done.returncode != 0 or not fresh.exists():
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = told[0].removeprefix("Error: ").split(" - ")[0] if told else "it made no file"
+        raise UnusableFile(f"cannot be given names by exiftool: {reason}")
+
+
+def _check(before: Path, after: Path, packet: bytes) -> None:
+    """UnusableFile unless the new file has the packet, and the picture that the old one has."""
+    if _bare(embedded(after) or b"") != _bare(packet):
+        raise UnusableFile("is left as it is: what was read back is not what was written")
+    try:
+        old, new = images.read(before), images.read(after)
+    except UnreadableImage as error:
+        raise UnusableFile(f"is left as it is: {error}".rstrip(".")) from error
+    same = (old.width, old.height, old.orientation, old.taken_at) == (
+        new.width,
+        new.height,
+        new.orientation,
+        new.taken_at,
+    )
+    if not same or not np.array_equal(old.pixels, new.pixels):
+        raise UnusableFile("is left as it is: the picture would not have been the same")
+
+
+def _bare(packet: bytes) -> bytes:
+    """The packet without the marks around it, which exiftool adds and alters."""
+    return re.sub(rb"<\?xpacket.*?\?>", b"", packet).strip()
+
+
+def _keep(photo: Path) -> None:
+    """Leave the photo as it is under a second name, the first time."""
+    original = photo.with_name(f"{photo.name}_original")
+    if original.exists():
+        return
+    try:
+        os.link(photo, original)
+    except OSError:  # a disk without hard links
+        part = original.with_name(f".{original.name}.part")
+        with contextlib.ExitStack() as undo:
+            undo.callback(part.unlink, missing_ok=True)
+            shutil.copy2(photo, part)
+            os.replace(part, original)

@@ -1,0 +1,75 @@
+"""The XMP packet inside a photo's file, and bytes of sidecars: read here, never understood."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from facecluster.exchange.tree import MAX_BYTES, UnusableFile
+
+__all__ = ["embedded", "load"]
+
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_BLANKS = b"\0 \r\n\t"
+_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
+
+
+def embedded(path: Path) -> bytes | None:
+    """The XMP packet inside a JPEG, PNG, WebP, TIFF, AVIF or HEIC file, None when there is none.
+
+    No pixel is decoded. UnusableFile when the file may not be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(12)
+        if magic.startswith(b"\xff\xd8"):
+            return _in_jpeg(path)
+        return _in_others(path, heif=magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"))
+    except OSError as error:
+        raise UnusableFile("may not be read") from error
+
+
+def load(path: Path) -> bytes:
+    """The bytes of a sidecar; UnusableFile when it cannot be read or is far too large."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UnusableFile("may not be read") from error
+
+
+def _in_jpeg(path: Path) -> bytes | None:
+    """By the segments of the header: Pillow takes ten times as long."""
+    with open(path, "rb") as file:
+        file.seek(2)
+        while len(header := file.read(4)) == 4 and header[0] == 0xFF and header[1] != 0xDA:
+            size = int.from_bytes(header[2:], "big") - 2
+            if size < 0:
+                return None
+            segment = file.read(size)
+            if header[1] == 0xE1 and segment.startswith(_JPEG_XMP):
+                return segment[len(_JPEG_XMP) :].strip(_BLANKS)
+    return None
+
+
+def _in_others(path: Path, *, heif: bool) -> bytes | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about other metadata of the file
+            with _opened(path, heif=heif) as image:
+                packet = image.info.get("xmp")
+    except Exception:  # of whatever kind: a damaged picture says nothing, and a scan has told it
+        return None
+    if isinstance(packet, str):
+        packet = packet.encode()
+    return packet.strip(_BLANKS) or None if isinstance(packet, bytes) else None
+
+
+def _opened(path: Path, *, heif: bool) -> Image.Image:
+    if heif:
+        from pillow_heif import HeifImageFile
+
+        return HeifImageFile(path)  # type: ignore[no-untyped-call]
+    return Image.open(path, formats=_FORMATS)

@@ -1,0 +1,125 @@
+"""New faces put into the groups there are, which else stay as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.errors import UsageError
+from facecluster.grouping import Constraints, grow, settle
+from facecluster.library import Grouping, Library
+from facecluster.people.bonds import constraints
+from facecluster.people.regrouping import Regrouping, check_churn, outcome
+
+__all__ = ["extend", "may_extend", "settings_of"]
+
+
+def settings_of(grouping: Grouping) -> dict[str, Any]:
+    """The settings that a grouping was made with, as `regroup` takes them."""
+    usual = {"threshold": None, "k": None, "by_centroid": True, "default_threshold": False}
+    kept = json.loads(grouping.settings)
+    return {name: kept.get(name, value) for name, value in usual.items()}
+
+
+def may_extend(library: Library, model: int, method: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the newest grouping was made just so, of at least half of the faces there are now.
+
+    Groups of fewer tell too little of who is new. Only agglomerative ones are extended: k-means and
+    HDBSCAN have no rule of their own for a single new face. Two default thresholds are the same.
+    """
+    newest = library.groupings.newest()
+    if newest is None or newest.model != model or not newest.method == method == "agglomerative":
+        return False
+    before, now = settings_of(newest), dict(settings)
+    if before["default_threshold"] and now["default_threshold"]:
+        now["threshold"] = before["threshold"]
+    if any(now[name] != before[name] for name in ("threshold", "k", "by_centroid")):
+        return False
+    seen = next((one.faces for one in library.models() if one.id == model), 0)
+    return 2 * len(library.groupings.looked_at().faces) >= seen
+
+
+def extend(library: Library, *, allow_churn: bool = False) -> Regrouping:
+    """Put what is new since the newest grouping into its groups, by its settings, and keep it.
+
+    New are faces that it has not looked at, and those of which something was said or taken back, or
+    that got another vector. They join a group, or found one with each other and with faces in none
+    (see `grow`). A face in a group moves only by the user's word (see `settle`): all other groups
+    stay as they are. Raises as `regroup` does, and UsageError where nothing was grouped. Costs one
+    look at all vectors, and for the rest what is new.
+    """
+    newest = library.groupings.newest()
+    if newest is None:
+        raise UsageError("Nothing is grouped yet: run 'facecluster group' first.")
+    faces, vectors = library.embeddings(newest.model)
+    known = library.groupings.looked_at()
+    changed = ~np.isin(faces, known.faces[~known.changed])
+    previous, unused = library.groupings.previous(faces)
+    settled, new, labels = _placed(library, newest, faces, vectors, previous, changed)
+    numbers, next_number = _numbered(labels, settled, unused)
+    with library.transaction():
+        before = library.groupings.at_home()
+        write = changed | (numbers != previous)
+        library.groupings.extend(faces[write], numbers[write], next_number)
+        churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
+    return outcome(
+        library,
+        faces,
+        previous,
+        numbers,
+        churn,
+        new_groups=next_number - unused,
+        looked_at=int(new.sum()),
+    )
+
+
+def _placed(
+    library: Library,
+    grouping: Grouping,
+    faces: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    previous: NDArray[np.int64],
+    changed: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """The groups once they obey what was said, which faces are then new, and where those go."""
+    settings = settings_of(grouping)
+    threshold = float(settings["threshold"])
+    bound = constraints(library, faces)
+    released = _released(library, faces, changed, bound)
+    settled = settle(vectors, previous, released, threshold=threshold, constraints=bound)
+    new = (settled < 0) & (changed | (previous >= 0))
+    labels = grow(
+        vectors,
+        settled,
+        new,
+        threshold=threshold,
+        constraints=bound,
+        by_centroid=bool(settings["by_centroid"]),
+    )
+    return settled, new, labels
+
+
+def _released(
+    library: Library, faces: NDArray[np.int64], changed: NDArray[np.bool_], bound: Constraints
+) -> NDArray[np.bool_]:
+    """The faces that were put where they are by a word that the user has taken back."""
+    bonded = np.isin(np.arange(len(faces)), bound.together)
+    rows = np.flatnonzero(changed & ~bonded)
+    taken_back = library.statements.taken_back(faces[rows].tolist())
+    released = np.zeros(len(faces), dtype=np.bool_)
+    released[rows] = np.isin(faces[rows], list(taken_back))
+    return released
+
+
+def _numbered(
+    labels: NDArray[np.int64], settled: NDArray[np.int64], unused: int
+) -> tuple[NDArray[np.int64], int]:
+    """The number of each face's group, fresh ones for new groups, and the next unused number."""
+    fresh = labels > settled.max(initial=-1)
+    numbers = labels.copy()
+    numbers[fresh] += unused - settled.max(initial=-1) - 1
+    return numbers, max(unused, int(numbers.max(initial=-1)) + 1)

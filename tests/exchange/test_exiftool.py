@@ -1,0 +1,204 @@
+"""Names inside the photos: written by exiftool, read back, and nothing of the photo or the library
+is lost."""
+
+import json
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from facecluster.exchange.exiftool import find_exiftool, write
+from facecluster.exchange.frames import to_stored
+from facecluster.exchange.packets import embedded
+from facecluster.exchange.sidecar import Change
+from facecluster.exchange.tree import UnusableFile
+from facecluster.images import content_hash
+from facecluster.library import Library
+from facecluster.records import Photo
+
+from .conftest import BOXES, HEIGHT, WIDTH, Fill, stamp
+from .test_xmp import packet
+
+Run = Callable[..., Result]
+NAMES = [name for name in BOXES if name]
+
+needs_exiftool = pytest.mark.skipif(
+    not shutil.which("exiftool"), reason="exiftool is not installed"
+)
+
+
+def shown(run: Run) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(run("faces", "--json").stdout)
+    return rows
+
+
+def photos(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jpg"))}
+
+
+def read_by_exiftool(folder: Path) -> dict[str, list[tuple[str, list[float]]]]:
+    """By photo the names and areas (x, y, w, h) that exiftool finds in it."""
+    words = ["exiftool", "-j", "-struct", "-RegionInfo", *map(str, folder.glob("*.jpg"))]
+    done = subprocess.run(words, capture_output=True, check=True)
+    return {
+        Path(one["SourceFile"]).name: [
+            (region["Name"], [float(region["Area"][key]) for key in "XYWH"])
+            for region in one["RegionInfo"]["RegionList"]
+        ]
+        for one in json.loads(done.stdout)
+    }
+
+
+@needs_exiftool
+def test_names_inside_photos_survive_a_new_library_in_every_orientation(
+    run: Run, fill: Fill, album: Path
+) -> None:
+    database = fill(named=True)
+    before, bytes_before = shown(run), photos(album)
+    with Library.open(database) as library:
+        old = {photo.path: photo.about.sha256 for photo in library.photos()}
+    done = run("export", "xmp", "--embed")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr.startswith("8 photos written, 0 could not be.\nNext: ")
+    assert shown(run) == before, "the same faces, by number, with their names"
+    with Library.open(database) as library:
+        known = library.scanned.known_files([str(album)])
+        for path in album.glob("*.jpg"):
+            assert known[str(path)].stamp == stamp(path), "a scan has nothing to look at"
+            assert known[str(path)].sha256 == content_hash(path) != old[str(path)]
+    for path, regions in read_by_exiftool(album).items():
+        about = Photo("", WIDTH, HEIGHT, int(path[0]), None)
+        shares = [to_stored(box, about) for name, box in BOXES.items() if name]
+        middles = [((s.x0 + s.x1) / 2, (s.y0 + s.y1) / 2, s.width, s.height) for s in shares]
+        assert [name for name, _ in regions] == NAMES
+        assert [area for _, area in regions] == [pytest.approx(m, abs=1e-4) for m in middles]
+    kept = {path.name.removesuffix("_original"): path for path in album.glob("*_original")}
+    assert {name: path.read_bytes() for name, path in kept.items()} == bytes_before
+    assert sorted(album.iterdir()) == sorted([*album.glob("*.jpg"), *kept.values()])
+
+    fill(named=False)
+    result = run("import", "xmp")
+    assert result.stdout.startswith("16 faces named, 0 had that name already"), result.stderr
+    assert [(one["box"], one["person"]) for one in shown(run)] == [
+        (one["box"], one["person"]) for one in before
+    ]
+
+
+@needs_exiftool
+def test_a_second_time_nothing_is_written_and_a_new_name_keeps_the_first_original(
+    run: Run, fill: Fill, album: Path
+) -> None:
+    fill(named=True)
+    first = (album / "6.jpg").read_bytes()
+    run("export", "xmp", "--embed", album / "6.jpg")
+    again = run("export", "xmp", "--embed", album / "6.jpg")
+    assert again.stderr == "0 photos written, 0 could not be.\n"
+    (face, *_) = (one["face"] for one in shown(run) if str(one["path"]).endswith("6.jpg"))
+    run("name", "--face", face, "Annabel")
+    dry = run("export", "xmp", "--embed", "--dry-run", album / "6.jpg")
+    assert "Annabel" in dry.stdout
+    assert b"Annabel" not in (album / "6.jpg").read_bytes()
+    assert run("export", "xmp", "--embed", album / "6.jpg").exit_code == 0
+    assert b"Annabel" in (embedded(album / "6.jpg") or b"")
+    assert (album / "6.jpg_original").read_bytes() == first
+
+
+@needs_exiftool
+@pytest.mark.parametrize("kind", ["png", "tif", "heic"])
+def test_other_kinds_of_photos_take_names_too(tmp_path: Path, kind: str) -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    path = tmp_path / f"a.{kind}"
+    Image.new("RGB", (128, 96), "teal").save(path)
+    path.chmod(0o640)
+    assert embedded(path) is None
+    write(Change(path, None, packet("<dc:title xmlns:dc='d'>x</dc:title>")), find_exiftool())
+    assert b"<dc:title" in (embedded(path) or b"")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@needs_exiftool
+def test_a_copy_elsewhere_is_left_to_the_next_scan(run: Run, fill: Fill, album: Path) -> None:
+    database = fill(named=True)
+    shutil.copy(album / "1.jpg", album / "1 copy.jpg")
+    with Library.open(database) as library:
+        one = next(photo for photo in library.photos() if photo.path.endswith("1.jpg"))
+        library.scanned._put_file(stamp(album / "1 copy.jpg"), one.photo, None)
+    done = run("export", "xmp", "--embed", album / "1.jpg")
+    assert done.exit_code == 0
+    assert "Next: 'facecluster scan PATH': 1 photos have copies" in done.stderr
+    with Library.open(database) as library:
+        known = library.scanned.known_files([str(album)])
+        assert known[str(album / "1.jpg")].stamp != stamp(album / "1.jpg"), "a scan will see it"
+        assert [person.name for person in library.people()] == sorted(NAMES)
+
+
+def test_without_exiftool_it_is_one_sentence(
+    run: Run, fill: Fill, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(named=True)
+    monkeypatch.setenv("PATH", str(album))
+    result = run("export", "xmp", "--embed")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert "needs exiftool, which is not installed" in result.stderr
+
+
+# $5 is the new file, $7 the photo: as `exiftool -config "" -q -o NEW -xmp<=PACKET PHOTO`.
+BAD_TOOLS = {
+    "fails": "echo 'Error: no good - here' >&2; exit 1",
+    "makes nothing": "exit 0",
+    "leaves the packet out": 'cp "$7" "$5"',
+    "spoils the picture": "printf '\\377\\330' > \"$5\"",
+}
+
+
+@pytest.mark.parametrize("what", BAD_TOOLS)
+def test_when_the_tool_does_not_do_what_it_should_the_photo_stays(
+    run: Run, fill: Fill, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    database = fill(named=True)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "exiftool").write_text(f"#!/bin/sh\n{BAD_TOOLS[what]}\n")
+    (tools / "exiftool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    before, names = photos(album), shown(run)
+    result = run("export", "xmp", "--embed")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("0 photos written, 8 could not be.\n")
+    assert photos(album) == before
+    assert sorted(path.name for path in album.iterdir()) == sorted(before)
+    assert shown(run) == names
+    with Library.open(database) as library:
+        for path, known in library.scanned.known_files([str(album)]).items():
+            assert known.sha256 == content_hash(Path(path))
+
+
+def test_what_changed_since_or_is_in_two_pieces_is_left_alone(
+    run: Run, fill: Fill, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_two = packet("<xmpNote:HasExtendedXMP xmlns:xmpNote='n'>1</xmpNote:HasExtendedXMP>")
+    with Image.open(album / "2.jpg") as image:
+        image.save(album / "2.jpg", xmp=in_two, exif=image.getexif())
+    fill(named=True)
+    (album / "1.jpg").write_bytes((album / "3.jpg").read_bytes())
+    (album / "4.jpg").unlink()
+    (tmp_path / "exiftool").write_text("#!/bin/sh\n")
+    (tmp_path / "exiftool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run("export", "xmp", "--embed", "--dry-run", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["unusable"] == [
+        f"{album}/1.jpg has changed since it was scanned: 'facecluster scan' it first.",
+        f"{album}/2.jpg has metadata in two pieces: names can go into its sidecar only.",
+        f"{album}/4.jpg is gone or may not be read.",
+    ]
+    with pytest.raises(UnusableFile, match="changed by another program meanwhile"):
+        write(Change(album / "5.jpg", b"<other/>", b""), "exiftool")
