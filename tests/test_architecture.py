@@ -41,6 +41,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "rich": {"cli"},
     "sklearn": {"grouping"},
     "hdbscan": {"grouping"},
+    "threadpoolctl": {"grouping"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "weights")
 

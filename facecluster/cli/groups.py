@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from facecluster.cli.network import group_threshold_for, library_model
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
+    Progress,
     form_options,
     hint,
     json_option,
@@ -118,9 +120,10 @@ def group_faces(
     """Group the embeddings of the library's network and keep the result.
 
     Where no setting is given, they are those of the newest grouping with this network, else the
-    defaults. Only what is new is grouped where that will do, unless full.
+    defaults. Only what is new is grouped where that will do, unless full. Shows how far it is; one
+    that is stopped changes nothing.
     """
-    from facecluster.people import extend, may_extend, regroup, settings_of
+    from facecluster.people import extend, may_extend, regroup_steps, settings_of
 
     network = library_model(library, model)
     newest = library.groupings.newest()
@@ -138,7 +141,22 @@ def group_faces(
         return extend(library, allow_churn=allow_churn)
     if settings["default_threshold"]:
         settings["threshold"] = _default_threshold(library, model).threshold
-    return regroup(library, network.id, method=method, allow_churn=allow_churn, **settings)
+    return _watched(
+        regroup_steps(library, network.id, method=method, allow_churn=allow_churn, **settings),
+        library.status().faces,
+    )
+
+
+def _watched(steps: Generator[float, None, Regrouping], faces: int) -> Regrouping:
+    """What the steps return; a progress bar shows the share they yield."""
+    with Progress("faces") as bar:
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as end:
+                regrouped: Regrouping = end.value
+                return regrouped
+            bar.show(done * faces, faces)
 
 
 def _default_threshold(library: Library, model: str | None) -> GroupThreshold:

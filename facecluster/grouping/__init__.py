@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.grouping.agglomerative import Dendrogram, cut, linkage
+from facecluster.grouping.agglomerative import Dendrogram, cut, linkage, linkage_steps
 from facecluster.grouping.attaching import attach
-from facecluster.grouping.centroids import join_by_centroid
+from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
-from facecluster.grouping.density import sparse_hdbscan
+from facecluster.grouping.density import hdbscan_steps
 from facecluster.grouping.growing import grow
-from facecluster.grouping.kmeans import spherical_kmeans
+from facecluster.grouping.kmeans import kmeans_steps
 from facecluster.grouping.numbering import renumber
 from facecluster.grouping.settling import settle
+from facecluster.grouping.steps import part, result
 
 __all__ = [
     "METHODS",
@@ -24,13 +27,17 @@ __all__ = [
     "attach",
     "cut",
     "group",
+    "group_steps",
     "grow",
     "linkage",
     "renumber",
+    "result",
     "settle",
 ]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")
+# About the share of the time that average linkage takes, before groups are joined by centroids.
+LINKED = 0.7
 
 
 def group(
@@ -56,28 +63,56 @@ def group(
     in none. Raises UsageError for an unknown method, a setting that is missing, and contradicting
     statements; ValueError for arrays that do not fit.
     """
+    return result(
+        group_steps(
+            embeddings,
+            method=method,
+            threshold=threshold,
+            k=k,
+            constraints=constraints,
+            by_centroid=by_centroid,
+            minimum=minimum,
+            seed=seed,
+        )
+    )
+
+
+def group_steps(
+    embeddings: NDArray[np.float32],
+    *,
+    method: str,
+    threshold: float | None,
+    k: int | None,
+    constraints: Constraints,
+    by_centroid: bool = True,
+    minimum: int = 2,
+    seed: int = 0,
+) -> Generator[float, None, NDArray[np.int64]]:
+    """The same as `group`, which yields the share that is done meanwhile, 0 to 1, rising."""
     _check_settings(method, k, minimum)
     _check(embeddings, constraints)
     if len(embeddings) == 0:
         return np.empty(0, dtype=np.int64)
     if method == "kmeans":
-        labels = spherical_kmeans(embeddings, threshold, k, constraints, minimum, seed)
+        labels = yield from kmeans_steps(embeddings, threshold, k, constraints, minimum, seed)
     elif threshold is None:
         raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
     elif method == "hdbscan":
-        labels = sparse_hdbscan(embeddings, threshold, constraints, minimum)
+        labels = yield from hdbscan_steps(embeddings, threshold, constraints, minimum)
     else:
-        labels = _agglomerative(embeddings, threshold, constraints, by_centroid)
+        labels = yield from _agglomerative(embeddings, threshold, constraints, by_centroid)
     return _in_order(labels, constraints, minimum)
 
 
 def _agglomerative(
     embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, by_centroid: bool
-) -> NDArray[np.int64]:
-    labels = cut(linkage(embeddings, threshold=threshold, constraints=constraints), threshold)
+) -> Generator[float, None, NDArray[np.int64]]:
+    steps = linkage_steps(embeddings, threshold=threshold, constraints=constraints)
+    labels = cut((yield from part(steps, 0.0, LINKED if by_centroid else 1.0)), threshold)
     if not by_centroid:
         return labels
-    return join_by_centroid(embeddings, labels, threshold=threshold, constraints=constraints)
+    more = join_steps(embeddings, labels, threshold=threshold, constraints=constraints)
+    return (yield from part(more, LINKED, 1.0))
 
 
 def _check_settings(method: str, k: int | None, minimum: int) -> None:

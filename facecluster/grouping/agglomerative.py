@@ -23,6 +23,7 @@ bench_grouping.py). Distances that decide are computed in double precision.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +33,17 @@ from facecluster.errors import UsageError
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints, components, pair_keys
 from facecluster.grouping.edges import Edges
+from facecluster.grouping.steps import part, result
 
-__all__ = ["Dendrogram", "cut", "identical_pairs", "linkage"]
+__all__ = ["Dendrogram", "cut", "identical_pairs", "linkage", "linkage_steps"]
 
 # Pairs of rows gathered at a time for a double-precision distance: 2 x 0.5 MB at 128 dimensions.
 CHUNK = 512
 # A scan in single precision proves all but ties; those left are scanned in double precision, at
 # last without a guess at the radius, which always proves.
 SCANS = ((np.float32, True), (np.float64, True), (np.float64, False))
+# About the share of the time that the first scan takes.
+FIRST = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,17 @@ def linkage(
 
     embeddings is (N, D) with unit rows. See the module for the method and its cost.
     """
+    return result(linkage_steps(embeddings, threshold=threshold, constraints=constraints))
+
+
+def linkage_steps(
+    embeddings: NDArray[np.float32], *, threshold: float, constraints: Constraints
+) -> Generator[float, None, Dendrogram]:
+    """The same as `linkage`, which yields the share that is done meanwhile."""
     if not threshold >= 0.0:
         raise UsageError(f"The threshold is a squared distance, 0 to 4; got {threshold}.")
     forest = _Forest(embeddings, min(float(threshold), 4.0), constraints)
-    while forest.step():
-        pass
+    yield from forest.grow()
     rows = np.concatenate(forest.merged_rows)
     heights = np.concatenate(forest.merged_heights)
     order = np.argsort(heights, kind="stable")
@@ -117,6 +127,7 @@ class _Forest:
         bars = np.unique(np.sort(slot[barred], axis=1), axis=0)
         self.edges = Edges(m, bars[:, 0], bars[:, 1], np.full(len(bars), np.inf))
         self.unsure = m
+        self.done = 0.0
         self._start()
         self.held = max(HELD * n, LEAST_HELD)
         grown = np.flatnonzero(root != np.arange(n))
@@ -130,19 +141,27 @@ class _Forest:
         self.stale = self.target
         self.widest = self.gap.copy()
 
-    def step(self) -> bool:
-        """Merge all proven pairs, or scan again where there are none; False at the end."""
-        first, second, height = self._mutual()
-        if len(first):
-            self._merge(first, second, height)
-            return True
-        if not self._is_unsure().any():
-            return False
+    def grow(self) -> Generator[float, None, None]:
+        """Merge all proven pairs, scan again where there are none, until nothing can merge."""
+        m = len(self.alive)
+        while True:
+            first, second, height = self._mutual()
+            if len(first):
+                self._merge(first, second, height)
+                settled = 1.0 - np.count_nonzero(self.alive) / m
+                self.done = max(self.done, FIRST + (1.0 - FIRST) * settled)
+                yield self.done
+            elif self._is_unsure().any():
+                yield from self._scan_again()
+            else:
+                return
+
+    def _scan_again(self) -> Generator[float, None, None]:
         for precision, seeded in SCANS:
             self._compact()
-            if self.unsure:
-                self._scan(precision, seeded)
-        return True
+            if not self.unsure:
+                return
+            yield from self._scan(precision, seeded)
 
     def _is_unsure(self) -> NDArray[np.bool_]:
         """Which slots may have a nearer neighbour than the edges say."""
@@ -253,7 +272,7 @@ class _Forest:
         dots /= self.count[a] * self.count[b]
         return np.maximum(2.0 - 2.0 * dots, 0.0)
 
-    def _scan(self, precision: type[np.floating], seeded: bool) -> None:
+    def _scan(self, precision: type[np.floating], seeded: bool) -> Generator[float, None, None]:
         """Find anew the edges of the first `unsure` slots, with bounds that prove their nearest."""
         fresh, size = self.unsure, len(self.alive)
         means = np.empty(self.sums.shape, dtype=precision)
@@ -270,8 +289,10 @@ class _Forest:
         radius[:fresh] = self.limit + slack
         if seeded:
             radius[:fresh] = seed_radius(means, fresh, self.limit + slack, self.held)
-        found = near_pairs(means, radius, scanned=fresh, barred=keys, held=self.held)
+        scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=self.held)
         del means
+        found = yield from part(scan, self.done, max(self.done, FIRST))
+        self.done = max(self.done, FIRST)
         gap = self.limit - (found.radius[:fresh] - slack)
         gap[found.radius[:fresh] >= self.limit + slack] = 0.0
         distance = self._distances(found.a, found.b)

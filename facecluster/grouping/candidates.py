@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from facecluster.grouping.constraints import in_sorted, pair_keys
 
@@ -23,7 +31,13 @@ LEAST_HELD = 1 << 16
 # One row of so many is in the sample that tells how near the near ones are.
 STEP = 16
 
+# Blocks compared before pairs are thinned out again: bounds the memory of a crowd.
+WAVE = 32
+# Fewer pairs than this are compared in the caller's thread.
+FEW = 1 << 22
+
 Hits: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.floating]]"
+Block: TypeAlias = "tuple[int, int, int]"
 
 
 @dataclass
@@ -46,75 +60,119 @@ def near_pairs(
     scanned: int,
     barred: NDArray[np.int64],
     held: int,
-) -> Pairs:
+) -> Generator[float, None, Pairs]:
     """All pairs, one at least below `scanned`, that are nearer than the radius of one of the two.
 
-    means is (m, d); the squared distance of a pair is 2 - 2 * dot. barred holds sorted pair keys
-    that are left out. When more than `held` pairs are found, each scanned position keeps its KEPT
-    nearest and its radius shrinks to the nearest one it gave up, so memory stays bounded; the
-    radius of the others never changes. Costs scanned * m * d multiplications, halved where both
-    positions are scanned.
+    Yields the share that is done, returns the pairs. means is (m, d); the squared distance of a
+    pair is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than `held`
+    pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to the
+    nearest one it gave up, so memory stays bounded; the radius of the others never changes. Costs
+    scanned * m * d multiplications, halved where both positions are scanned, on all cores, and a
+    copy of means.
     """
+    order = _by_radius(radius, scanned)
+    means = means if order is None else means[order]
     nothing = np.empty(0, np.int32)
-    found = Pairs(nothing, nothing, np.empty(0, means.dtype), radius.copy())
+    complete = radius.copy() if order is None else radius[order]
+    found = Pairs(nothing, nothing, np.empty(0, means.dtype), complete)
     waiting: list[Hits] = []
-    count, space = 0, _Space(means.dtype)
-    for top in range(0, scanned, TILE):
-        floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
-        for left in range(top, len(means), TILE):
-            a, b, distance = space.hits(means, floor, top, min(top + TILE, scanned), left)
-            if len(a) and len(barred):
-                free = ~in_sorted(pair_keys(a, b, len(means)), barred)
-                a, b, distance = a[free], b[free], distance[free]
-            waiting.append((a, b, distance))
-            count += len(a)
+    count, done, space = 0, 0, _Space(means.dtype)
+    total = sum(1 for _ in _blocks(scanned, len(means)))
+    blocks = _blocks(scanned, len(means))
+    with _side_by_side(scanned * len(means)) as each:
+        while wave := list(islice(blocks, WAVE)):
+            floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
+            for hits in each(partial(_hits, means, floor, space), wave):
+                waiting.append(_allowed(hits, order, barred, len(means)))
+                count += len(waiting[-1][0])
             if count > held:
                 _gather(found, waiting)
                 _thin(found, scanned)
                 count = len(found.a)
-                floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
+            done += len(wave)
+            yield done / total
     _gather(found, waiting)
-    return found
+    return found if order is None else _in_place(found, order)
 
 
-class _Space:
-    """The memory of one block of products, used again and again."""
+def _by_radius(radius: NDArray[np.float64], scanned: int) -> NDArray[np.int32] | None:
+    """An order with positions of like radius side by side, the scanned ones first.
+
+    A block of such is compared with one number. None where that is not worth a copy.
+    """
+    if scanned <= TILE:
+        return None
+    return np.lexsort((-radius, np.arange(len(radius)) >= scanned)).astype(np.int32)
+
+
+def _in_place(found: Pairs, order: NDArray[np.int32]) -> Pairs:
+    """The pairs by the positions that were put in this order."""
+    a, b = order[found.a], order[found.b]
+    radius = np.empty_like(found.radius)
+    radius[order] = found.radius
+    return Pairs(np.minimum(a, b), np.maximum(a, b), found.distance, radius)
+
+
+def _allowed(
+    hits: Hits, order: NDArray[np.int32] | None, barred: NDArray[np.int64], m: int
+) -> Hits:
+    """The hits without the barred pairs."""
+    a, b, distance = hits
+    if len(a) == 0 or len(barred) == 0:
+        return hits
+    keys = pair_keys(a, b, m) if order is None else pair_keys(order[a], order[b], m)
+    free = ~in_sorted(keys, barred)
+    return a[free], b[free], distance[free]
+
+
+def _blocks(scanned: int, m: int) -> Iterator[Block]:
+    """Top, bottom and left of the blocks on and above the diagonal."""
+    for top in range(0, scanned, TILE):
+        for left in range(top, m, TILE):
+            yield top, min(top + TILE, scanned), left
+
+
+@contextmanager
+def _side_by_side(pairs: int) -> Iterator[Callable[..., Iterable[Hits]]]:
+    """A `map` that does one block a core, each with a product of a single thread.
+
+    Threads that share one small product wait for each other longer than they work.
+    """
+    if pairs < FEW:
+        yield map
+        return
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield pool.map
+
+
+class _Space(threading.local):
+    """The memory of one block of products, used again and again: each thread has its own."""
 
     def __init__(self, precision: np.dtype[np.floating]) -> None:
         self.similarity = np.empty(TILE * TILE, dtype=precision)
         self.hit = np.empty(TILE * TILE, dtype=np.bool_)
-        self.other = np.empty(TILE * TILE, dtype=np.bool_)
 
-    def hits(
-        self,
-        means: NDArray[np.floating],
-        floor: NDArray[np.floating],
-        top: int,
-        bottom: int,
-        left: int,
-    ) -> Hits:
-        """The near pairs of one block of rows with one block of columns."""
-        rows, columns = means[top:bottom], means[left : left + TILE]
-        shape, size = (len(rows), len(columns)), len(rows) * len(columns)
-        similarity = self.similarity[:size].reshape(shape)
-        np.matmul(rows, columns.T, out=similarity)
-        floor_a, floor_b = floor[top:bottom, None], floor[left : left + TILE]
-        hit = self.hit[:size].reshape(shape)
-        least = min(floor_a.min(), floor_b.min())
-        if floor_a.max() == least or floor_b.max() == least:
-            np.greater(similarity, least, out=hit)
-        else:
-            other = self.other[:size].reshape(shape)
-            np.greater(similarity, floor_a, out=hit)
-            np.greater(similarity, floor_b, out=other)
-            np.logical_or(hit, other, out=hit)
-        flat = np.flatnonzero(hit)
-        i, j = np.divmod(flat, len(columns))
-        if left == top:
-            upper = i < j
-            flat, i, j = flat[upper], i[upper], j[upper]
-        near = 2.0 - 2.0 * similarity.ravel()[flat]
-        return (i + top).astype(np.int32), (j + left).astype(np.int32), near
+
+def _hits(
+    means: NDArray[np.floating], floor: NDArray[np.floating], space: _Space, block: Block
+) -> Hits:
+    """The near pairs of one block of rows with one block of columns."""
+    top, bottom, left = block
+    rows, columns = means[top:bottom], means[left : left + TILE]
+    shape, size = (len(rows), len(columns)), len(rows) * len(columns)
+    similarity = space.similarity[:size].reshape(shape)
+    np.matmul(rows, columns.T, out=similarity)
+    least = min(floor[top:bottom].min(), floor[left : left + TILE].min())
+    hit = np.greater(similarity, least, out=space.hit[:size].reshape(shape))
+    flat = np.flatnonzero(hit)
+    i, j = np.divmod(flat.astype(np.int32), np.int32(len(columns)))
+    i += top
+    j += left
+    near = similarity.ravel()[flat]
+    wanted = near > np.minimum(floor[i], floor[j])
+    if left == top:
+        wanted &= i < j
+    return i[wanted], j[wanted], 2.0 - 2.0 * near[wanted]
 
 
 def _gather(

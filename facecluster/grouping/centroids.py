@@ -17,15 +17,20 @@ one block of the product in memory. Among equal distances the lowest row is the 
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.grouping.constraints import Constraints
+from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs
+from facecluster.grouping.constraints import Constraints, pair_keys
+from facecluster.grouping.edges import Edges
+from facecluster.grouping.steps import result
 
-__all__ = ["join_by_centroid"]
+__all__ = ["join_by_centroid", "join_steps"]
 
-# Products held at a time: 32 MB.
-BLOCK = 4_000_000
+# Pairs of centroids gathered at a time for a double-precision distance.
+CHUNK = 512
 
 
 def join_by_centroid(
@@ -40,17 +45,36 @@ def join_by_centroid(
     embeddings is (N, D) with unit rows, labels (N,) any numbers, each row in a group. Centroids are
     within a squared distance of threshold; statements hold as they do in `labels`.
     """
+    steps = join_steps(embeddings, labels, threshold=threshold, constraints=constraints)
+    return result(steps)
+
+
+def join_steps(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    threshold: float,
+    constraints: Constraints,
+) -> Generator[float, None, NDArray[np.int64]]:
+    """The same as `join_by_centroid`, which yields the share that is done meanwhile."""
     groups = _Groups(embeddings, labels, constraints.barred(embeddings), threshold)
     changed = np.flatnonzero(groups.count > 1)
+    several = len(changed)
     while len(changed):
+        yield 1.0 - len(changed) / several
         groups.look(changed)
-        first, second = groups.nearest_pairs()
-        changed = groups.join(first, second)
+        while len(unsure := groups.unsure()):
+            groups.look(unsure)
+        changed = groups.join(*groups.nearest_pairs())
     return groups.lowest[groups.of]
 
 
 class _Groups:
-    """The groups by their lowest rows, and the nearest one of each, if within the threshold."""
+    """The groups by their lowest rows, and the edges between those that are near.
+
+    A pair that is no edge is barred, or of two single faces, or at least the larger of the two
+    radii apart.
+    """
 
     def __init__(
         self,
@@ -66,57 +90,114 @@ class _Groups:
         self.count = np.bincount(self.of)
         self.sums = np.zeros((len(order), embeddings.shape[1]))
         np.add.at(self.sums, self.of, embeddings)
-        self.centroids = self.sums.copy()
+        self.centroids = np.empty_like(self.sums)
+        self.single = np.empty(self.sums.shape, dtype=np.float32)
         self._renew(np.arange(len(order)))
         self.threshold = threshold
-        self.barred = np.concatenate([barred, barred[:, ::-1]])
-        self.nearest = np.full(len(order), -1)
-        self.distance = np.full(len(order), np.inf)
+        self.barred = barred
+        self.radius = np.full(len(order), threshold)
+        self.nearest = np.full(len(order), np.inf)
+        self.stale = np.zeros(len(order), dtype=np.bool_)
+        none = np.empty(0, dtype=np.int64)
+        self.edges = Edges(len(order), none, none, np.empty(0))
 
     def _renew(self, groups: NDArray[np.int64]) -> None:
         sums = self.sums[groups]
         length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
         # Faces that cancel out have no direction: such a group is at a distance of 2 from all.
         self.centroids[groups] = sums / np.maximum(length, 1e-12)[:, None]
+        self.single[groups] = self.centroids[groups]
 
     def look(self, changed: NDArray[np.int64]) -> None:
-        """Find the nearest group of some, and whether they are now the nearest of others."""
-        self.distance[changed] = np.inf
-        alive = np.flatnonzero(self.count)
-        place = np.zeros(len(self.count), dtype=np.int64)
-        place[alive] = np.arange(len(alive))
-        barred = self.of[self.barred]
-        barred = barred[np.argsort(barred[:, 0], kind="stable")]
-        step = max(1, BLOCK // len(alive))
-        for start in range(0, len(changed), step):
-            rows = changed[start : start + step]
-            distance = 2.0 - 2.0 * self.centroids[rows] @ self.centroids[alive].T
-            distance[np.arange(len(rows)), place[rows]] = np.inf
-            for row, group in enumerate(rows.tolist()):
-                first, last = np.searchsorted(barred[:, 0], [group, group + 1])
-                distance[row, place[barred[first:last, 1]]] = np.inf
-            self._update(rows, alive[distance.argmin(axis=1)], distance.min(axis=1))
-            self._update(alive, rows[distance.argmin(axis=0)], distance.min(axis=0))
+        """Find the edges of some groups anew, among all groups."""
+        self._forget(changed)
+        rest = self.count > 0
+        rest[changed] = False
+        order = np.concatenate([changed, np.flatnonzero(rest)])
+        # What a product in single precision may be wrong by.
+        slack = (self.centroids.shape[1] + 8) * float(np.finfo(np.float32).eps)
+        radius = self.radius[order] + slack
+        radius[: len(changed)] = self.threshold + slack
+        found = result(
+            near_pairs(
+                self.single[order],
+                radius,
+                scanned=len(changed),
+                barred=self._barred(order),
+                held=max(HELD * len(order), LEAST_HELD),
+            )
+        )
+        a, b = order[found.a], order[found.b]
+        distance = self._distances(a, b)
+        self._renew_nearest(a, b, distance)
+        # The nearest is listed, but for what single precision cannot tell.
+        near = np.minimum(self.nearest[changed], self.threshold)
+        self.radius[changed] = np.maximum(found.radius[: len(changed)] - slack, near)
+        self.radius[changed] = np.minimum(self.radius[changed], self.threshold)
+        near_one = distance <= np.maximum(self.radius[a], self.radius[b])
+        self.edges.add(a[near_one], b[near_one], distance[near_one])
 
-    def _update(
-        self, groups: NDArray[np.int64], others: NDArray[np.int64], distance: NDArray[np.float64]
+    def _forget(self, groups: NDArray[np.int64]) -> None:
+        """Drop the edges of some groups, and the nearest of all that had one with them."""
+        gone = self.edges.of(groups)
+        a, b = self.edges.a[gone], self.edges.b[gone]
+        self.edges.drop(gone)
+        self.nearest[groups] = self.nearest[a] = self.nearest[b] = np.inf
+        self.stale[groups] = self.stale[a] = self.stale[b] = True
+        left = self.edges.of(np.unique(np.concatenate([a, b])))
+        self._renew_nearest(self.edges.a[left], self.edges.b[left], self.edges.distance[left])
+
+    def _renew_nearest(
+        self, a: NDArray[np.integer], b: NDArray[np.integer], distance: NDArray[np.float64]
     ) -> None:
-        nearer = (distance < self.distance[groups]) & (distance <= self.threshold)
-        self.nearest[groups[nearer]] = others[nearer]
-        self.distance[groups[nearer]] = distance[nearer]
+        """Take note of edges that are there."""
+        for ends in (a, b):
+            self.stale[ends[distance < self.nearest[ends]]] = True
+            np.minimum.at(self.nearest, ends, distance)
+
+    def _barred(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The pairs of groups that hold rows kept apart, as sorted keys of their places."""
+        place = np.zeros(len(self.count), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        ends = place[self.of[self.barred]]
+        return np.unique(pair_keys(ends[:, 0], ends[:, 1], len(order)))
+
+    def _distances(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+        dots = np.empty(len(a))
+        for start in range(0, len(a), CHUNK):
+            part = slice(start, start + CHUNK)
+            dots[part] = np.einsum("ij,ij->i", self.centroids[a[part]], self.centroids[b[part]])
+        return 2.0 - 2.0 * dots
+
+    def unsure(self) -> NDArray[np.int64]:
+        """Groups that may have a nearer one than their edges tell."""
+        known = np.minimum(self.nearest, self.threshold) <= self.radius
+        return np.flatnonzero(~known & (self.count > 0))
 
     def nearest_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Groups that are each other's nearest, the lower one first."""
-        near = np.flatnonzero(self.distance < np.inf)
-        first = near[(self.nearest[self.nearest[near]] == near) & (near < self.nearest[near])]
-        if len(first) == 0:
-            # A product and its mirror image may be rounded differently: at least one pair goes on.
-            first = near[np.argsort(self.distance[near], kind="stable")][:1]
-        second = self.nearest[first]
-        return np.minimum(first, second), np.maximum(first, second)
+        """Groups that are each other's nearest, the lower one first, no group in two pairs.
+
+        Only edges of groups whose nearest is another than before can have become such a pair.
+        """
+        edges = self.edges.of(np.flatnonzero(self.stale))
+        self.stale[:] = False
+        a, b, distance = self.edges.a[edges], self.edges.b[edges], self.edges.distance[edges]
+        pick = (distance == self.nearest[a]) & (distance == self.nearest[b])
+        pick &= distance <= self.threshold
+        first, second = np.minimum(a[pick], b[pick]), np.maximum(a[pick], b[pick])
+        order = np.lexsort((second, first))
+        first, second = first[order].astype(np.int64), second[order].astype(np.int64)
+        best = np.full(len(self.count), len(first))
+        rank = np.arange(len(first))
+        np.minimum.at(best, first, rank)
+        np.minimum.at(best, second, rank)
+        chosen = (best[first] == rank) & (best[second] == rank)
+        # Equal distances leave pairs for the next round.
+        self.stale[first[~chosen]] = self.stale[second[~chosen]] = True
+        return first[chosen], second[chosen]
 
     def join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Put each second group into its first; the groups that have to look again."""
+        """Put each second group into its first; returns the groups that have to be looked at."""
         target = np.arange(len(self.count))
         target[second] = first
         self.of = target[self.of]
@@ -124,8 +205,5 @@ class _Groups:
         self.count[second] = 0
         self.sums[first] += self.sums[second]
         self._renew(first)
-        self.distance[second] = np.inf
-        moved = np.zeros(len(self.count), dtype=np.bool_)
-        moved[first] = moved[second] = True
-        lost = (self.distance < np.inf) & moved[self.nearest]
-        return np.union1d(first, np.flatnonzero(lost))
+        self._forget(second)
+        return first

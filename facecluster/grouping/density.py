@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,12 @@ from facecluster.grouping.agglomerative import identical_pairs
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints
 from facecluster.grouping.repair import obey
+from facecluster.grouping.steps import part
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["sparse_hdbscan"]
+__all__ = ["hdbscan_steps"]
 
 # Groups that part at less than this share of the threshold stay one: HDBSCAN alone breaks one
 # person into many.
@@ -24,12 +26,14 @@ JOINED = 0.5
 # The smallest distance in the graph: a sparse matrix has no place for 0, and single precision knows
 # no less.
 NEAREST = 1e-3
+# About the share of the time that the search for near pairs takes.
+SEARCH = 0.5
 
 
-def sparse_hdbscan(
+def hdbscan_steps(
     embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, minimum: int
-) -> NDArray[np.int64]:
-    """Labels (N,), -1 for noise, of HDBSCAN made to obey the statements.
+) -> Generator[float, None, NDArray[np.int64]]:
+    """Labels (N,), -1 for noise, of HDBSCAN made to obey the statements; yields the share done.
 
     Two faces are linked when nearer than the threshold (squared): all such pairs while there are at
     most 16 a face on average (65,536 in a small library), else the 8 nearest of each face in a
@@ -45,7 +49,8 @@ def sparse_hdbscan(
     # average linkage.
     radius = seed_radius(embeddings, n, limit + 1e-6, held)
     none = np.empty(0, dtype=np.int64)
-    found = near_pairs(embeddings, radius, scanned=n, barred=none, held=held)
+    pairs = near_pairs(embeddings, radius, scanned=n, barred=none, held=held)
+    found = yield from part(pairs, 0.0, SEARCH)
     twins = identical_pairs(embeddings, np.arange(n))
     a = np.concatenate([found.a, twins[:, 0]])
     b = np.concatenate([found.b, twins[:, 1]])

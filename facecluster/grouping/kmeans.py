@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.grouping.agglomerative import cut, linkage
+from facecluster.grouping.agglomerative import cut, linkage_steps
 from facecluster.grouping.constraints import Constraints
 from facecluster.grouping.repair import drop_strays, obey
+from facecluster.grouping.steps import part, result
 
-__all__ = ["spherical_kmeans"]
+__all__ = ["kmeans_steps"]
 
 ITERATIONS = 50
 # Above this many rows the centres learn from batches; below, from all rows at each step.
@@ -18,18 +21,20 @@ FULL = 50_000
 BATCH = 8_192
 # With k given, so many starts are tried, where rows times centres are no more than this.
 STARTS = 8
+# About the share of the time that finding the first centres takes.
+START = 0.7
 CHEAP = 2_000_000
 
 
-def spherical_kmeans(
+def kmeans_steps(
     embeddings: NDArray[np.float32],
     threshold: float | None,
     k: int | None,
     constraints: Constraints,
     minimum: int,
     seed: int,
-) -> NDArray[np.int64]:
-    """Labels (N,) of spherical k-means, made to obey the statements.
+) -> Generator[float, None, NDArray[np.int64]]:
+    """Labels (N,) of spherical k-means, made to obey the statements; yields the share done.
 
     With k, the centres start by greedy k-means++ from the seed, and every face is in one of at most
     k groups (more only where statements divide one). Without k, it is the number of groups of
@@ -43,26 +48,25 @@ def spherical_kmeans(
     if k is None:
         if threshold is None:
             raise UsageError("k-means needs a number of groups, or a threshold to find it by.")
-        centres = _linkage_centres(embeddings, threshold, constraints, minimum)
+        steps = linkage_steps(embeddings, threshold=threshold, constraints=constraints)
+        tree = yield from part(steps, 0.0, START)
+        centres = _centres(embeddings, cut(tree, threshold), minimum)
     else:
         centres = _plus_plus(embeddings, k, seed)
     if len(centres) == 0:
         return obey(np.full(len(embeddings), -1, dtype=np.int64), embeddings, constraints)
-    if len(embeddings) > FULL:
-        centres = _learn_in_batches(embeddings, centres, seed)
-    else:
-        centres = _learn(embeddings, centres)
+    learn = _learn_in_batches if len(embeddings) > FULL else _learn
+    centres = yield from part(learn(embeddings, centres, seed), START, 1.0)
     labels = _assign(embeddings, centres)
     if k is None and threshold is not None:
         labels = drop_strays(labels, embeddings, constraints, threshold)
     return obey(labels, embeddings, constraints)
 
 
-def _linkage_centres(
-    embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, minimum: int
+def _centres(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64], minimum: int
 ) -> NDArray[np.float32]:
-    tree = linkage(embeddings, threshold=threshold, constraints=constraints)
-    _, group, size = np.unique(cut(tree, threshold), return_inverse=True, return_counts=True)
+    _, group, size = np.unique(labels, return_inverse=True, return_counts=True)
     return _unit(_sums(embeddings, group, len(size))[size >= minimum])
 
 
@@ -76,16 +80,19 @@ def _plus_plus(embeddings: NDArray[np.float32], k: int, seed: int) -> NDArray[np
     for start in range(starts):
         centres, _ = kmeans_plusplus(embeddings, k, random_state=seed + start)
         if starts > 1:
-            centres = _learn(embeddings, centres)
+            centres = result(_learn(embeddings, centres, seed))
         near = float((embeddings @ centres.T).max(axis=1).sum(dtype=np.float64))
         if near > nearest:
             best, nearest = centres, near
     return best
 
 
-def _learn(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+def _learn(
+    embeddings: NDArray[np.float32], centres: NDArray[np.float32], _seed: int
+) -> Generator[float, None, NDArray[np.float32]]:
     before = np.full(len(embeddings), -1, dtype=np.int64)
-    for _ in range(ITERATIONS):
+    for turn in range(ITERATIONS):
+        yield turn / ITERATIONS
         labels = _assign(embeddings, centres)
         if np.array_equal(labels, before):
             break
@@ -100,12 +107,13 @@ def _learn(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDA
 
 def _learn_in_batches(
     embeddings: NDArray[np.float32], centres: NDArray[np.float32], seed: int
-) -> NDArray[np.float32]:
+) -> Generator[float, None, NDArray[np.float32]]:
     sums = centres.astype(np.float64)
     chance = np.random.default_rng(seed)
-    for _ in range(2):
+    for turn in range(2):
         order = chance.permutation(len(embeddings))
         for start in range(0, len(order), BATCH):
+            yield (turn + start / len(order)) / 2
             rows = embeddings[order[start : start + BATCH]]
             sums += _sums(rows, _assign(rows, centres), len(centres))
             centres = _unit(sums)

@@ -11,7 +11,7 @@ from facecluster.people.forgetting import forget
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.placing import Placement, place_loose
 from facecluster.people.recognising import Identity, identify
-from facecluster.people.regrouping import Regrouping, regroup
+from facecluster.people.regrouping import Regrouping, regroup, regroup_steps
 from facecluster.people.saying import (
     Said,
     deny_group,
@@ -56,6 +56,7 @@ __all__ = [
     "place_loose",
     "redo",
     "regroup",
+    "regroup_steps",
     "reject",
     "rename",
     "settings_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import FaceclusterError
-from facecluster.grouping import attach, group, renumber
+from facecluster.grouping import attach, group_steps, renumber, result
 from facecluster.library import Library
 from facecluster.people.bonds import constraints
 
-__all__ = ["Churn", "Regrouping", "check_churn", "regroup"]
+__all__ = ["Churn", "Regrouping", "check_churn", "regroup", "regroup_steps"]
 
 # The stated faces in a group of their own person, and the people who lead a group.
 Home = tuple[set[int], set[int]]
@@ -69,9 +70,38 @@ def regroup(
     nothing is changed, when named faces would leave their person's groups, as those unseen do.
     default_threshold says that the threshold is the network's own, which is kept beside it.
     """
+    return result(
+        regroup_steps(
+            library,
+            model,
+            method=method,
+            threshold=threshold,
+            k=k,
+            by_centroid=by_centroid,
+            allow_churn=allow_churn,
+            default_threshold=default_threshold,
+        )
+    )
+
+
+def regroup_steps(
+    library: Library,
+    model: int,
+    *,
+    method: str,
+    threshold: float | None,
+    k: int | None,
+    by_centroid: bool = True,
+    allow_churn: bool = False,
+    default_threshold: bool = False,
+) -> Generator[float, None, Regrouping]:
+    """The same as `regroup`, which yields the share that is done meanwhile, 0 to 1.
+
+    Nothing is changed before the last step, and then all at once.
+    """
     faces, vectors = library.embeddings(model)
     settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
-    labels = _grouped(library, faces, vectors, method, settings)
+    labels = yield from _grouped(library, faces, vectors, method, settings)
     previous, unused = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, unused)
     with library.transaction():
@@ -94,16 +124,19 @@ def _grouped(
     vectors: NDArray[np.float32],
     method: str,
     settings: dict[str, Any],
-) -> NDArray[np.int64]:
+) -> Generator[float, None, NDArray[np.int64]]:
     """Labels (N,) of all faces: poor ones join the groups of the others (see library/tiers.py)."""
     bound = constraints(library, faces)
     poor = library.attach_only(faces)
     # With k alone nothing says how near is near enough.
     if settings["threshold"] is None or not poor.any():
-        return group(vectors, method=method, constraints=bound, **settings)
+        steps = group_steps(vectors, method=method, constraints=bound, **settings)
+        return (yield from steps)
     core = np.flatnonzero(~poor)
     labels = np.full(len(faces), -1, dtype=np.int64)
-    labels[core] = group(vectors[core], method=method, constraints=bound.subset(core), **settings)
+    labels[core] = yield from group_steps(
+        vectors[core], method=method, constraints=bound.subset(core), **settings
+    )
     return attach(
         vectors,
         labels,

@@ -7,6 +7,7 @@ from facecluster.grouping import candidates
 from facecluster.grouping.candidates import near_pairs, seed_radius
 from facecluster.grouping.constraints import pair_keys
 from facecluster.grouping.edges import Edges
+from facecluster.grouping.steps import result
 
 
 def vectors(seed, m, dimension=6):
@@ -36,7 +37,7 @@ def test_no_pair_nearer_than_the_radius_is_missed(seed, m, scanned, held):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "TILE", 16)
         patch.setattr(candidates, "KEPT", 3)
-        found = near_pairs(means, radius, scanned=scanned, barred=barred, held=held)
+        found = result(near_pairs(means, radius, scanned=scanned, barred=barred, held=held))
     listed = dict(
         zip(zip(found.a.tolist(), found.b.tolist(), strict=True), found.distance, strict=True)
     )
@@ -58,7 +59,7 @@ def test_every_scanned_position_keeps_its_nearest_when_memory_is_short(monkeypat
     monkeypatch.setattr(candidates, "TILE", 32)
     means = vectors(3, 200)
     none = np.empty(0, np.int64)
-    found = near_pairs(means, np.full(200, 4.1), scanned=200, barred=none, held=held)
+    found = result(near_pairs(means, np.full(200, 4.1), scanned=200, barred=none, held=held))
     assert len(found.a) < 200 * candidates.KEPT * 2
     similarity = means @ means.T - 9 * np.eye(200)
     listed = set(zip(found.a.tolist(), found.b.tolist(), strict=True))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facecluster.grouping import Constraints, centroids, cut, group, linkage
+from facecluster.grouping import Constraints, candidates, centroids, cut, group, linkage
 from facecluster.grouping.centroids import join_by_centroid
 
 from .test_agglomerative import partition, people, unit
@@ -74,12 +74,15 @@ def test_rounds_are_those_of_the_naive_loop(seed, n, dimension, noise, threshold
     assert partition(joined) == naively(rows, labels, threshold, bound)
 
 
-def test_small_blocks_change_nothing(monkeypatch):
+def test_short_lists_change_nothing(monkeypatch):
     rows = people(3, 600, 16, 1.2, 12)
     bound = Constraints.none(len(rows))
     labels = averaged(rows, 0.8, bound)
     plain = join_by_centroid(rows, labels, threshold=1.2, constraints=bound)
-    monkeypatch.setattr(centroids, "BLOCK", 700)
+    monkeypatch.setattr(centroids, "HELD", 1)
+    monkeypatch.setattr(centroids, "LEAST_HELD", 1)
+    monkeypatch.setattr(candidates, "KEPT", 2)
+    monkeypatch.setattr(candidates, "TILE", 64)
     assert (join_by_centroid(rows, labels, threshold=1.2, constraints=bound) == plain).all()
     assert len(partition(plain)) < len(partition(labels))
 
