@@ -10,9 +10,10 @@ Round after round all groups that are each other's nearest allowed one are joine
 centroids are within the threshold. This linkage is not reducible (a new centroid may be nearer to
 a third one than both old ones were), so new centroids are compared with all others again.
 
-Cost: a product of the groups of two faces and more with all groups, in double precision, then, for
-each round, one of the groups that were joined or lost their nearest one; each group's centroid and
-one block of the product in memory. Among equal distances the lowest row is the nearest.
+Cost: a product of the groups of two faces and more with all groups, in single precision, then, for
+each round, one of the groups that were joined; each group's centroid and some twenty pairs a group
+in memory. Distances that decide are computed in double precision; among equal ones the lowest rows
+are joined first.
 """
 
 from __future__ import annotations
