@@ -109,10 +109,8 @@ def verification(
 ) -> Verification:
     """The figures of the pairs, or of some rows of them, from a unit row for each picture's name.
 
-    distance is that of two rows, for many pairs at once: (N, D) and (N, D) to (N,).
-
-    Lists without folds are divided in ten runs of each kind, as LFW's folds are. UsageError when
-    there are not pairs of both kinds in each fold.
+    distance takes (N, D) and (N, D) to (N,). Lists without folds are divided in ten runs of each
+    kind, as LFW's folds are. UsageError when there are not pairs of both kinds in each fold.
     """
     rows = np.arange(len(pairs)) if rows is None else rows
     same = pairs.same[rows]

@@ -51,7 +51,7 @@ def test_scan_group_name_and_ask(samples: Path, tmp_path: Path) -> None:
     assert [answer["squared_distance"] for answer in answers if answer["person"]]
     same = facecluster("verify", photos[0], photos[0], "--json")
     verdict = json.loads(same.stdout)
-    assert sorted(verdict) == ["same", "squared_distance", "threshold"]
+    assert sorted(verdict) == ["probability", "same", "squared_distance", "threshold"]
     assert verdict["same"] is True
     assert verdict["squared_distance"] == pytest.approx(0, abs=1e-4)
 
