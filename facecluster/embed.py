@@ -44,11 +44,9 @@ _BATCH = {"cpu": 64, "cuda": 512}
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
-# Of how many strangers a face may expect to find one within the threshold of grouping. Precision
-# stays where it is when this does, measured with this network and its teacher from 90 to 16,000
-# faces (tests/benchmarks/measure_thresholds.py); 0.98 and more is reached up to 0.02.
-_FALSE_LINKS = 0.02
-_FEWEST = 128
+# Of how many strangers a face may expect to find one within the threshold of grouping: as many as
+# among the 1,549 development pictures on which the networks' own threshold was measured.
+_FALSE_LINKS = 0.06
 
 State = Literal["bundled", "installed", "downloaded", "not downloaded", "file"]
 
@@ -83,8 +81,8 @@ class GroupThreshold:
 
     For up to `faces` faces, `false_links` strangers a face are expected within it, by the
     network's false-accept rate `rate`; extrapolated says that the pairs behind it were too few to
-    show that rate. All but the threshold are None when the network has no calibration: then it is
-    the one constant of the network.
+    show that rate. All but the threshold are None when it is the network's own, measured: for few
+    faces, and where the network has no calibration.
     """
 
     threshold: float
@@ -225,14 +223,18 @@ def find_model(name_or_path: str) -> Model:
 def group_threshold(model: Model, faces: int) -> GroupThreshold:
     """The squared distance at which to group a library of so many faces.
 
-    The more strangers, the more chances of a false link: among n faces each meets n - 1 others, so
-    the rule keeps n x FAR(threshold) at a constant. n is rounded up to a power of two, at least
-    128, so that the threshold holds still until the library has doubled.
+    The more strangers, the more chances of a false link: among n faces each meets n - 1 others.
+    The network's threshold holds up to the number of faces that it was measured on; beyond, the
+    rule keeps n x FAR(threshold) what it is there. n is rounded up to a power of two, so that the
+    threshold holds still until the library has doubled.
     """
+    measured = model.thresholds["group"]
     if model.calibration is None:
-        return GroupThreshold(model.thresholds["group"])
-    most = max(_FEWEST, 1 << max(0, faces - 1).bit_length())
+        return GroupThreshold(measured)
+    most = 1 << max(0, faces - 1).bit_length()
     found = model.calibration.threshold(_FALSE_LINKS / most)
+    if found.threshold >= measured:
+        return GroupThreshold(measured)
     return GroupThreshold(
         round(found.threshold, 3), most, _FALSE_LINKS, found.rate, found.extrapolated
     )

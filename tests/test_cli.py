@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 
 from facecluster.cli import main
+from facecluster.embed import BUNDLED, find_model
 from facecluster.library import Library
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
@@ -101,10 +102,15 @@ def test_grouping_again_moves_nothing_and_keeps_numbers(run: Run, database: Path
     assert run("faces", "--json").stdout == before
 
 
-def test_the_default_threshold_is_told_with_its_rule(run: Run, database: Path) -> None:
-    done = json.loads(run("group", "--json").stdout)
-    assert done["rule"]["faces"] == 128
-    assert done["rule"]["rate"] == pytest.approx(done["rule"]["false_links"] / 128)
+def test_the_default_threshold_is_told_with_its_rule(
+    run: Run, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = json.loads(run("group", "--json").stdout)
+    assert (few["threshold"], few["rule"]) == (find_model(BUNDLED).thresholds["group"], {})
+    monkeypatch.setattr("facecluster.embed._FALSE_LINKS", 1e-5)
+    many = json.loads(run("group", "--full", "--json").stdout)
+    assert many["threshold"] < few["threshold"]
+    assert many["rule"]["rate"] == pytest.approx(1e-5 / many["rule"]["faces"])
     asked = json.loads(run("group", "--threshold", 0.5, "--json").stdout)
     assert (asked["threshold"], asked["rule"]) == (0.5, {})
 

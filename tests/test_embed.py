@@ -205,9 +205,13 @@ CALIBRATION = Calibration(
 
 
 def test_more_faces_are_grouped_with_a_smaller_threshold() -> None:
-    model = dataclasses.replace(find_model(BUNDLED), calibration=CALIBRATION)
-    found = [group_threshold(model, faces) for faces in (0, 5, 128, 129, 256, 5000, 300_000)]
-    assert [one.faces for one in found] == [128, 128, 128, 256, 256, 8192, 1 << 19]
+    own = {"verify": 1.5, "identify": 1.2, "group": 0.9}
+    model = dataclasses.replace(find_model(BUNDLED), calibration=CALIBRATION, thresholds=own)
+    # By the law that the rates were made from, 0.06 / n is reached at 0.9 by 176 faces.
+    for faces in (0, 1, 5, 128):
+        assert group_threshold(model, faces) == GroupThreshold(0.9)
+    found = [group_threshold(model, faces) for faces in (129, 256, 5000, 300_000)]
+    assert [one.faces for one in found] == [256, 256, 8192, 1 << 19]
     for one in found:
         assert one.faces and one.false_links and one.rate
         # By the law that the rates were made from: FAR(d) = (d / 2) ** 10.

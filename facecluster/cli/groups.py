@@ -173,8 +173,9 @@ def _threshold_used(library: Library, model: str | None) -> dict[str, Any]:
     settings = settings_of(newest) if newest else {"threshold": None, "default_threshold": False}
     rule: dict[str, Any] = {}
     if settings["default_threshold"]:
-        rule = dataclasses.asdict(_default_threshold(library, model))
-        del rule["threshold"]
+        default = _default_threshold(library, model)
+        rule = dataclasses.asdict(default) if default.faces else {}
+        rule.pop("threshold", None)
     return {"threshold": settings["threshold"], "rule": rule}
 
 
