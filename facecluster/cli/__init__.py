@@ -69,7 +69,7 @@ def main(context: click.Context) -> None:
       facecluster groups               see the groups, largest first
       facecluster name 1 "Alice"       say who group 1 is
 
-    Photos are only read, never changed; nothing leaves this machine.
+    Photos are only read, unless you say export xmp --embed; nothing leaves this machine.
     """
     if os.environ.get("NO_COLOR"):
         context.color = False
