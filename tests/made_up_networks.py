@@ -110,6 +110,6 @@ def other_analyzer() -> Analyzer:
     return fake_analyzer(FakeDetector("another version"))
 
 
-def open_made_up(_: str | None) -> Analyzer:
+def open_made_up(*_: object) -> Analyzer:
     """In the place of the function that opens the networks of a command."""
     return fake_analyzer()

@@ -49,7 +49,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Blind:
     blind = Blind()
     analyzer = Analyzer(blind, blind)  # type: ignore[arg-type]
     monkeypatch.setattr(analyzer, "analyze", blind.analyze)
-    monkeypatch.setattr(scan, "open_analyzer", lambda _: analyzer)
+    monkeypatch.setattr(scan, "open_analyzer", lambda *_: analyzer)
     return blind
 
 

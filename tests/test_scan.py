@@ -643,5 +643,5 @@ if __name__ == "__main__":
     from facecluster.cli import scan as command
 
     scan_progress._PAUSE = 0.0  # a line for each commit
-    command.open_analyzer = lambda _: fake_analyzer()  # type: ignore[assignment]
+    command.open_analyzer = lambda *_: fake_analyzer()  # type: ignore[assignment]
     main(["scan", sys.argv[2], "--json", "--db", sys.argv[1]])

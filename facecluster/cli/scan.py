@@ -85,8 +85,22 @@ def scan(
     summary, seconds = look_at(
         library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json
     )
+    _group_and_tell(library, summary, seconds, then_group, model, as_json)
+    if summary.unreadable:
+        click.get_current_context().exit(3)
+
+
+def _group_and_tell(
+    library: Library,
+    summary: Summary,
+    seconds: float,
+    then_group: bool,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """What the scan did, also when grouping then fails; and what grouping did."""
     if not as_json:
-        tell_scan(summary, seconds)  # also when grouping then fails
+        tell_scan(summary, seconds)
     grouping = None
     try:
         grouping = group_faces(library, model=model) if then_group else None
@@ -95,8 +109,6 @@ def scan(
             print_summary(summary, seconds, grouping)
     if not as_json:
         _tell_next(library, summary, grouping)
-    if summary.unreadable:
-        click.get_current_context().exit(3)
 
 
 def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) -> None:
