@@ -1,12 +1,13 @@
 """Measure what a network's distances mean, and write it into the model's file.
 
-    python examples/calibrate.py MODEL.safetensors pairsDevTest.txt --images lfw [--thresholds]
+    python examples/calibrate.py MODEL.safetensors pairsDevTest.txt --images lfw [--group D2]
 
 Of each picture of the list the main face counts; its folder is the person. All pairs
 of pictures are compared, not only the listed ones: a false-accept rate of 1e-5 takes a million.
-The weights, and so the fingerprint, stay as they are. With --thresholds `verify` becomes the best
-threshold of the listed pairs, `identify` the one at FAR 1e-3, and `group` the one for as many
-faces as there are pictures. Never calibrate on pictures that the network was trained on.
+The weights, and so the fingerprint, stay as they are. With --group `verify` becomes the best
+threshold of the listed pairs, `identify` the one at FAR 1e-3, and `group` D2: the largest at which
+groups keep their precision, as tests/benchmarks/measure_accuracy.py tells. Never calibrate on
+pictures that the network was trained on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster import Analyzer, Detector, open_model
-from facecluster.embed import find_model, group_threshold
 from facecluster.evaluate import embed_main_faces
 from facecluster.facenet.calibration import Calibration, fit
 from facecluster.facenet.evaluation import best_threshold, squared_distances
@@ -58,17 +58,14 @@ def listed_threshold(pairs: Pairs, vectors: Vectors) -> float:
     return best_threshold(squared_distances(left, right), pairs.same[known])[0]
 
 
-def write(model: Path, calibration: Calibration, verify: float | None, faces: int) -> None:
+def write(model: Path, calibration: Calibration, verify: float, group: float | None) -> None:
     header = dataclasses.replace(read_header(model), calibration=calibration)
-    rewrite_header(model, header)
-    if verify is not None:
-        chosen = {
-            "verify": verify,
-            "identify": calibration.threshold(1e-3).threshold,
-            "group": group_threshold(find_model(str(model)), faces).threshold,
-        }
+    if group is not None:
+        identify = calibration.threshold(1e-3).threshold
+        chosen = {"verify": verify, "identify": identify, "group": group}
         thresholds = {use: round(value, 3) for use, value in chosen.items()}
-        rewrite_header(model, dataclasses.replace(header, thresholds=thresholds))
+        header = dataclasses.replace(header, thresholds=thresholds)
+    rewrite_header(model, header)
 
 
 def main() -> None:
@@ -77,14 +74,13 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--source", help="what the pairs are called [default: the list's name]")
-    parser.add_argument("--thresholds", action="store_true")
+    parser.add_argument("--group", type=float, help="set the thresholds too: this one for groups")
     options = parser.parse_args()
     pairs = read_pairs(options.pairs)
     vectors = embed(options.model, pairs, options.images)
     same, different = all_pairs(vectors)
     calibration = fit(same, different, source=options.source or options.pairs.name)
-    verify = listed_threshold(pairs, vectors) if options.thresholds else None
-    write(options.model, calibration, verify, len(vectors))
+    write(options.model, calibration, listed_threshold(pairs, vectors), options.group)
     print(f"{options.model}: {len(same)} pairs of one person, {len(different)} of two.")
     print("Look at it with 'facecluster models info'.")
 
