@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,12 @@ PEOPLE = ("ann", "bob", "cid")  # of the small library; ann has most faces
 PHOTOS_OF = (6, 4, 3)
 
 Run = Callable[..., Result]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that run tests side by side compute with a core each: sharing them they wait."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
