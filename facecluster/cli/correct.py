@@ -20,6 +20,7 @@ from facecluster.cli.output import (
     print_json,
     print_rows,
     printable,
+    quoted,
 )
 from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
@@ -200,7 +201,7 @@ def _list_loose(library: Library, threshold: float | None, form: Form) -> None:
         return
     first = [f"--face {one.face}" for one in found if one.person == found[0].person]
     ids = " ".join(first)
-    hint(f"'facecluster show {ids}', then 'facecluster name {ids} {shlex.quote(found[0].person)}'")
+    hint(f"'facecluster show {ids}', then 'facecluster name {ids} {quoted(found[0].person)}'")
 
 
 def _list_suggestions(library: Library, threshold: float | None, form: Form) -> None:

@@ -11,7 +11,7 @@ import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.options import database_option, examples, with_library
-from facecluster.cli.output import Form, form_options, hint, note, print_rows
+from facecluster.cli.output import Form, form_options, hint, note, print_rows, quoted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def rename(library: Library, old: str, new: str) -> None:
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
     if said.action == 0:
         click.echo(f"The name is written {said.person} now.")
-        hint(f"'facecluster rename {shlex.quote(new)} {shlex.quote(old)}' takes this back")
+        hint(f"'facecluster rename {quoted(new)} {quoted(old)}' takes this back")
         return
     _tell(said, f"{_are(said.faces)} {said.person} now")
     if said.person in known:

@@ -180,16 +180,18 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
             # Most reasons begin with the path already.
             told = reason if reason.startswith(path) else f"{path}: {reason}"
             click.echo(f"         {told}")
-    hint(_next_step(now))
+    hint(_next_step(library, now))
 
 
-def _next_step(now: Status) -> str:
+def _next_step(library: Library, now: Status) -> str:
     if not now.files:
         return "'facecluster scan PATH'"
     if not now.groups:
         return "'facecluster group'"
     if not now.people:
         return "'facecluster groups', then 'facecluster name NUMBER \"Alice\"'"
+    if all(group.person for group in library.groups()):
+        return "every group has a name: 'facecluster suggest --loose' for faces in no group"
     return "'facecluster groups' shows who has no name yet"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -335,16 +336,18 @@ class Scanned:
 
 
 def below(roots: Sequence[str]) -> tuple[str, list[str]]:
-    """The condition on `path` for files at or below the roots."""
-    parameters: list[str] = []
-    for root in roots:
-        if not _is_text(root):
-            continue  # nor are the names below it, so nothing of it can be known
-        folder = root.rstrip(os.sep) + os.sep
-        # Paths below sort between "folder/" and "folder0", the next character after the slash.
-        parameters += (root, folder, folder[:-1] + chr(ord(os.sep) + 1))
-    one = "path = ? or (path >= ? and path < ?)"
-    return " or ".join([one] * (len(parameters) // 3)) or "false", parameters
+    """The condition on `path` for files at or below the roots, however many these are.
+
+    Only roots that are no files now are asked for what is below them: it costs a look at each path.
+    """
+    # A name that is no text is not kept, nor are those below it.
+    known = [root for root in roots if _is_text(root)]
+    folders = [root.rstrip(os.sep) + os.sep for root in known if not os.path.isfile(root)]
+    return (
+        "(path in (select value from json_each(?)) or exists"
+        " (select 1 from json_each(?) where substr(path, 1, length(value)) = value))",
+        [json.dumps(known), json.dumps(folders)],
+    )
 
 
 def _is_text(path: str) -> bool:

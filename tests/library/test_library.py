@@ -326,3 +326,16 @@ def test_a_library_of_the_first_tables_keeps_all_that_was_said(tmp_path: Path) -
     with Library.open(path) as library:
         rows = library._connection.rows("select id, action, kind, revoked_by from statement")
         assert rows == [(1, 1, "is", None), (5, 2, "is-not", None)]
+
+
+def test_thousands_of_files_and_folders_can_be_asked_for_at_once(
+    library: Library, put: Put, tmp_path: Path
+) -> None:
+    put("/photos/a%_.jpg")
+    here = [tmp_path / f"{number}.jpg" for number in range(40_000)]
+    here[0].touch()
+    roots = [str(path) for path in here]
+    assert library.scanned.known_files(roots) == {}
+    assert set(library.scanned.known_files([*roots, "/photos/"])) == {"/photos/a%_.jpg"}
+    assert set(library.scanned.known_files(["/photos/a%_.jpg"])) == {"/photos/a%_.jpg"}
+    assert library.scanned.known_files(["/photos/a", "/photo", "/photos/a%"]) == {}
