@@ -343,9 +343,11 @@ def below(roots: Sequence[str]) -> tuple[str, list[str]]:
     # A name that is no text is not kept, nor are those below it.
     known = [root for root in roots if _is_text(root)]
     folders = [root.rstrip(os.sep) + os.sep for root in known if not os.path.isfile(root)]
+    # json_each has a column path, too, which would hide the file's: so it stands one deeper.
+    asked = "(select value as folder from json_each(?))"
     return (
         "(path in (select value from json_each(?)) or exists"
-        " (select 1 from json_each(?) where substr(path, 1, length(value)) = value))",
+        f" (select 1 from {asked} where substr(path, 1, length(folder)) = folder))",
         [json.dumps(known), json.dumps(folders)],
     )
 
