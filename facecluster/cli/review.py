@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.network import library_model, threshold_for
+from facecluster.cli.network import calibration_of, library_model, threshold_for
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, note
 from facecluster.errors import FaceclusterError, LibraryError
 
 if TYPE_CHECKING:
+    from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library
     from facecluster.review import Review
 
@@ -43,7 +44,7 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
         raise LibraryError("Nothing is grouped yet: run 'facecluster group' first.")
     limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
     before = len(library.statements.log())
-    page = _open_page(library, limit, port)
+    page = _open_page(library, limit, calibration_of(chosen.name), port)
     click.echo(page.url)
     note("The page is at this address until you press Ctrl+C here.")
     if not no_open and _has_screen():
@@ -60,7 +61,9 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
     hint("'facecluster log' lists what you said" if said else "'facecluster people'")
 
 
-def _open_page(library: Library, threshold: float, port: int) -> Review:
+def _open_page(
+    library: Library, threshold: float, calibration: Calibration | None, port: int
+) -> Review:
     try:
         from facecluster.review import Review
     except ModuleNotFoundError as error:
@@ -69,7 +72,7 @@ def _open_page(library: Library, threshold: float, port: int) -> Review:
         raise FaceclusterError(
             "The page needs packages that are not installed: pip install 'facecluster[review]'."
         ) from error
-    return Review(library.path, threshold=threshold, port=port)
+    return Review(library.path, threshold=threshold, calibration=calibration, port=port)
 
 
 def _has_screen() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from facecluster.errors import UsageError
+from facecluster.facenet.calibration import Calibration
 from facecluster.library import Fact, Library
 from facecluster.people import likeness, suggest
 
@@ -70,10 +71,12 @@ def pair(library: Library, number: int, person: str) -> Json:
     }
 
 
-def suggestions(library: Library, threshold: float) -> Json:
+def suggestions(library: Library, threshold: float, calibration: Calibration | None) -> Json:
     """Which unnamed groups may be whom, best question first; costs as `people.suggest` does."""
     grouping = library.groupings.newest()
-    found = suggest(library, grouping.model, threshold=threshold) if grouping else []
+    found = []
+    if grouping:
+        found = suggest(library, grouping.model, threshold=threshold, calibration=calibration)
     return {
         "suggestions": [
             {
@@ -82,6 +85,7 @@ def suggestions(library: Library, threshold: float) -> Json:
                 "person": one.person,
                 "agreeing": one.agreeing,
                 "squared_distance": one.squared_distance,
+                "probability": one.probability,
             }
             for one in found
         ]

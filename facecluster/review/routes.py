@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from facecluster.errors import FaceclusterError, UnreadableImage, UsageError
+from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.review import questions
 from facecluster.review.answers import say
@@ -32,8 +33,13 @@ _LARGEST = 2**63 - 1
 Question = Callable[[Library, Request], object]
 
 
-def application(path: Path, *, threshold: float) -> Starlette:
-    """The page and its answers for the library at `path`; suggestions are up to the threshold."""
+def application(
+    path: Path, *, threshold: float, calibration: Calibration | None = None
+) -> Starlette:
+    """The page and its answers for the library at `path`.
+
+    Suggestions are up to the threshold; their probabilities are by the network's calibration.
+    """
     pictures = Pictures(path)
 
     def get(address: str, question: Question) -> Route:
@@ -52,7 +58,7 @@ def application(path: Path, *, threshold: float) -> Starlette:
         get("/state", lambda library, _: questions.state(library)),
         get("/groups/{number:int}", lambda one, r: questions.group(one, _number(r))),
         get("/loose", lambda library, _: questions.loose(library)),
-        get("/suggestions", lambda one, _: questions.suggestions(one, threshold)),
+        get("/suggestions", lambda one, _: questions.suggestions(one, threshold, calibration)),
         get("/pairs/{number:int}", lambda one, r: questions.pair(one, _number(r), _person(r))),
         get("/faces/{number:int}", lambda one, r: questions.photo(one, _number(r))),
         picture("/faces/{number:int}.jpg", pictures.face),

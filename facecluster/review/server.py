@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from facecluster.errors import FaceclusterError
+from facecluster.facenet.calibration import Calibration
 from facecluster.review.guard import Guard
 from facecluster.review.routes import application
 
@@ -20,10 +21,17 @@ class Review:
     """The page of one library, at `url` as soon as this is made; `run` serves it.
 
     FaceclusterError when the port is taken; 0 is any free one. Suggestions are of groups up to the
-    threshold, a squared distance.
+    threshold, a squared distance, with probabilities by the network's calibration.
     """
 
-    def __init__(self, path: Path, *, threshold: float, port: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threshold: float,
+        calibration: Calibration | None = None,
+        port: int = 0,
+    ) -> None:
         try:
             self._socket = socket.create_server(("127.0.0.1", port))
         except OSError as error:
@@ -33,8 +41,9 @@ class Review:
         port = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(32)
         self.url = f"http://127.0.0.1:{port}/{token}/"
+        page = application(path, threshold=threshold, calibration=calibration)
         config = uvicorn.Config(
-            Guard(application(path, threshold=threshold), token=token, port=port),
+            Guard(page, token=token, port=port),
             access_log=False,  # the token is in each line of it
             date_header=False,
             http="h11",

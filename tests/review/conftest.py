@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 from facecluster.review import Review
@@ -80,8 +81,10 @@ Serve = Callable[..., Client]
 
 
 @contextmanager
-def served(path: Path, threshold: float = 1.0) -> Iterator[Client]:
-    review = Review(path, threshold=threshold)
+def served(
+    path: Path, threshold: float = 1.0, calibration: Calibration | None = None
+) -> Iterator[Client]:
+    review = Review(path, threshold=threshold, calibration=calibration)
     thread = threading.Thread(target=review.run)
     thread.start()
     try:

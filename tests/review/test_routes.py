@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from facecluster.embed import BUNDLED, find_model
 from facecluster.images import read
 from facecluster.library import Library
 from facecluster.people import deny_group, forget, ignore, name_faces, name_group, reject
@@ -126,6 +127,10 @@ def test_suggestions_are_asked_and_answered(serve: Serve, grouped: Path) -> None
     client.say(do="name", group=2, name="Bob")
     (one,) = client.get("suggestions")["suggestions"]  # type: ignore[misc]
     assert (one["group"], one["faces"], one["person"], one["agreeing"]) == (3, 3, "Bob", 3)
+    assert one["probability"] is None, "made-up networks have no calibration"
+    likely = serve(grouped, threshold=0.5, calibration=find_model(BUNDLED).calibration)
+    (told,) = likely.get("suggestions")["suggestions"]  # type: ignore[misc]
+    assert 0.5 < told["probability"] < 1 and told["group"] == one["group"]
     pair = client.get("pairs/3?person=Bob")
     assert sorted(pair["faces"]) == [11, 12, 13]  # type: ignore[call-overload]
     assert (sorted(pair["beside"]), pair["named"]) == ([7, 8, 9, 10], 4)  # type: ignore[call-overload]

@@ -46,6 +46,11 @@ async function show(page, empty) {
   if (location.hash === "#suggestions") draw(page, empty, one, pair);
 }
 
+// Never certain: no calibration shows that.
+const likely = (probability) => probability === null
+  ? ""
+  : `, probability ${Math.min(0.99, Math.max(0.01, probability)).toFixed(2)} by the network's calibration`;
+
 const ask = (one) => get(`pairs/${one.group}?person=${encodeURIComponent(one.person)}`);
 
 function draw(page, empty, one, pair) {
@@ -53,7 +58,7 @@ function draw(page, empty, one, pair) {
   view.querySelector("h1").textContent = `Is this ${pair.person}?`;
   view.querySelector(".about").textContent =
     `${one.agreeing} of ${facesOf(pair.faces.length)} have their nearest named face in ${pair.person}; `
-    + `average squared distance ${one.squared_distance.toFixed(2)}. `
+    + `average squared distance ${one.squared_distance.toFixed(2)}${likely(one.probability)}. `
     + `${waiting.length === 1 ? "The last suggestion" : `${waiting.length} suggestions`}.`;
   const [left, right] = view.querySelectorAll("section");
   fill(left, `Group ${one.group}: ${facesOf(pair.faces.length)}`, pair.faces);
