@@ -3,6 +3,7 @@
     python examples/train_bundled.py DATA WORK small --minutes 60   # 64-pixel faces: quick, rough
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
+    python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
 
 With --steps the learning rate falls to zero at the last of them.
 DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy. WORK keeps the
@@ -20,7 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
+from facecluster.facenet.dataset import (
+    FaceTable,
+    at_most,
+    hold_out,
+    read_table,
+    towards_identities,
+    without_doubtful,
+)
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
 COMMON = TrainingConfig(
@@ -35,10 +43,14 @@ STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
+    "tiny": dataclasses.replace(
+        COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
+    ),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
-FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100}
+FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "tiny": 30}
+TOWARDS_IDENTITIES = {"tiny": 0.1}
 
 
 def main() -> None:
@@ -66,7 +78,8 @@ def main() -> None:
         training.config = dataclasses.replace(
             training.config, steps=training.step + options.steps, cooldown=options.steps
         )
-    run(training, table.take(rows), table.take(held), options.work, options.minutes)
+    known = towards_identities(table.take(rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
+    run(training, known, table.take(held), options.work, options.minutes)
 
 
 def run(training: Training, table: FaceTable, held: FaceTable, work: Path, minutes: float) -> None:

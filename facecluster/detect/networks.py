@@ -25,8 +25,8 @@ Floats = NDArray[np.float32]
 LEAST_SCORE = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
 
 # What a first look in bfloat16 must give for a second one in single precision. Of what the second
-# look takes on 160 photos, the first gave all of P-Net's 57,000 cells 0.53 and more, though it sees
-# whole numbers, and all of R-Net's 3,500 crops 0.68 and more.
+# look takes, the first gave all of P-Net's 35,000 cells of 75 photos 0.53 and more, though it sees
+# whole numbers, and all of R-Net's 3,500 crops of 160 photos 0.68 and more.
 _FIRST_LOOK = 0.5
 
 # The width of P-Net's sheets in pixels, the rows of cells that it works on at once, and crops for

@@ -17,7 +17,14 @@ from PIL import Image, UnidentifiedImageError
 
 from facecluster.errors import TrainingError
 
-__all__ = ["FaceTable", "at_most", "hold_out", "read_table", "without_doubtful"]
+__all__ = [
+    "FaceTable",
+    "at_most",
+    "hold_out",
+    "read_table",
+    "towards_identities",
+    "without_doubtful",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,26 @@ def without_doubtful(table: FaceTable, *, limit: float) -> FaceTable:
         nearer = np.sort(distances, axis=1)[:, : len(rows) // 2]
         identities[rows[nearer.mean(axis=1) > limit]] = -1
     return dataclasses.replace(table, identities=identities)
+
+
+def towards_identities(table: FaceTable, share: float) -> FaceTable:
+    """The table, with each target moved a share (0 to 1) of the way to its identity's mean.
+
+    What a teacher says of one picture is part light and pose; the mean of a person's pictures is
+    less so. Identities of fewer than three faces, and faces of nobody known, stay.
+    """
+    if table.targets is None or share == 0:
+        return table
+    targets = table.targets.copy()
+    for identity in np.unique(table.identities[table.identities >= 0]):
+        rows = np.flatnonzero(table.identities == identity)
+        if len(rows) < 3:
+            continue
+        mean = table.targets[rows].mean(axis=0)
+        mean /= np.linalg.norm(mean)
+        moved = (1.0 - share) * table.targets[rows] + share * mean
+        targets[rows] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    return dataclasses.replace(table, targets=targets)
 
 
 def _numbered(names: list[str]) -> NDArray[np.int64]:

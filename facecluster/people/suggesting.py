@@ -63,8 +63,7 @@ def suggest(
     chance = None if calibration is None else probabilities(average, calibration, barred)
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
-        # On the development library the nearest on average is right for 87 % of the faces, the
-        # one with the nearest single face for 69 %.
+        # The nearest on average is right more often than the one with the nearest single face.
         person = int(np.where(nearest[row] <= threshold, average[row], np.inf).argmin())
         found.append(
             Suggestion(

@@ -15,7 +15,14 @@ from PIL import Image
 
 from facecluster.errors import TrainingError
 from facecluster.facenet.augment import centre_crop, mix, vary
-from facecluster.facenet.dataset import FaceTable, at_most, hold_out, read_table, without_doubtful
+from facecluster.facenet.dataset import (
+    FaceTable,
+    at_most,
+    hold_out,
+    read_table,
+    towards_identities,
+    without_doubtful,
+)
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
 CONFIG = TrainingConfig(
@@ -220,3 +227,19 @@ def test_blends_and_their_targets_go_together() -> None:
     torch.testing.assert_close(blends, torch.nn.functional.normalize(shares, dim=1))
     neighbour = shares[torch.arange(6), torch.arange(6) - 1]
     assert (neighbour <= 0.5).all() and 0 < int((neighbour > 0).sum()) < 6
+
+
+def test_targets_move_towards_the_mean_of_their_identity() -> None:
+    rows = np.random.default_rng(3).normal(size=(9, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    identities = np.array([0, 0, 0, 0, 1, 1, -1, -1, -1])
+    table = FaceTable(np.zeros((9, 8, 8, 3), np.uint8), identities, identities, rows, 1)
+    for share in (0.0, 0.3, 1.0):
+        moved = towards_identities(table, share).targets
+        assert moved is not None
+        mean = rows[:4].mean(axis=0) / np.linalg.norm(rows[:4].mean(axis=0))
+        for row in range(4):
+            wanted = (1 - share) * rows[row] + share * mean
+            assert moved[row] == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+        assert np.array_equal(moved[4:], rows[4:]), "too few faces, or nobody known"
+    assert towards_identities(dataclasses.replace(table, targets=None), 0.5).targets is None
