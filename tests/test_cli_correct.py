@@ -319,7 +319,7 @@ def test_faces_in_no_group_are_listed_with_who_they_may_be(run: Run, database: P
     assert rows[0] == ["face", "person", "squared_distance", "path"]
     assert [row[:2] for row in rows[1:]] == [[str(face), "Ann"] for face in (3, 4, 5, 6)]
     ids = "--face 3 --face 4 --face 5 --face 6"
-    assert f"Next: 'facecluster show {ids}', then 'facecluster name {ids} Ann'" in done.stderr
+    assert f"Next: 'facecluster show {ids}', then 'facecluster name {ids} \"Ann\"'" in done.stderr
     assert run("suggest", "--loose", "--yes", 3).exit_code == 2
     run("name", *ids.split(), "Ann")
     assert "'facecluster groups'" in run("suggest", "--loose", "--threshold", 0.5).stderr
