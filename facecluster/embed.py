@@ -29,7 +29,6 @@ __all__ = [
     "find_model",
     "group_threshold",
     "list_models",
-    "multiplies_bfloat16",
     "open_model",
     "use_one_core",
 ]
@@ -264,6 +263,8 @@ def open_model(
         )
     import torch
 
+    from facecluster.facenet.precision import multiplies_bfloat16
+
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
     network: nn.Module
@@ -278,14 +279,6 @@ def open_model(
 
     network, fingerprint = load_inception_resnet(model.path)
     return Embedder(network, model, fingerprint, device=chosen, mirror=mirror, reduced=half)
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
-    import torch
-
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def _described(path: Path, state: State) -> Model:

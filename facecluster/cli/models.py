@@ -90,7 +90,7 @@ def _size(architecture: str) -> dict[str, object]:
 
 def _milliseconds(architectures: set[str]) -> dict[str, float]:
     """The milliseconds a face of each, measured now."""
-    from facecluster.embed import multiplies_bfloat16
+    from facecluster.facenet.precision import multiplies_bfloat16
     from facecluster.facenet.timing import milliseconds
 
     taken: dict[str, float] = {}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecluster.errors import ModelError
+from facecluster.facenet.precision import multiplies_bfloat16
 
 __all__ = ["PNet", "Refiner", "load"]
 
@@ -72,7 +73,7 @@ class PNet:
     """
 
     def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
-        self._first = _Layers("pnet", weights, device, reduced=_multiplies_bfloat16(device))
+        self._first = _Layers("pnet", weights, device, reduced=_reduces(device))
         self._second = _Layers("pnet", weights, device)
         self._banded = device.type == "cpu"
 
@@ -153,7 +154,7 @@ class Refiner:
         self._batch = _BATCH[name]
         self._layers = _Layers(name, weights, device)
         self._first = None
-        if name == "rnet" and _multiplies_bfloat16(device):
+        if name == "rnet" and _reduces(device):
             self._first = _Layers(name, weights, device, reduced=True)
 
     def __call__(self, crops: Floats) -> Floats:
@@ -250,12 +251,11 @@ class _Layers:
         return F.linear(x, *self._head).float()
 
 
+def _reduces(device: torch.device) -> bool:
+    """Whether a first look in bfloat16 pays: not measured on GPUs."""
+    return device.type == "cpu" and multiplies_bfloat16()
+
+
 def _unpacked(x: Tensor) -> Tensor:
     """The tensor in torch's own layout."""
     return x.to_dense() if x.is_mkldnn else x
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether it is a CPU with AMX or AVX512-BF16; older torch cannot tell, which costs speed."""
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
