@@ -157,8 +157,8 @@ def suggest(
 
     First comes the answer that is likely to settle most faces. probability: by the network's
     calibration, when at first somebody named and somebody else are as probable. agreeing: how many
-    of the group's faces have the nearest named face in this person; squared_distance: on average,
-    nearest: at the least. Without PERSON an answer is about who is listed.
+    of the group's faces have the nearest named face in this person; squared_distance: between the
+    middles of both, nearest: of two faces. Without PERSON an answer is about who is listed.
     Faces in no group (--loose) are listed by how near they are to the middle of a person's faces.
     """
     if loose:
@@ -258,7 +258,8 @@ def why(library: Library, face: int, as_json: bool) -> None:
     """Tell why FACE is in its group: what you stated, or the method and the distances.
 
     With the nearest faces that you named, and how probably it is their person, by all faces of
-    theirs and the network's calibration. Distances are squared, as everywhere.
+    theirs and the network's calibration. Distances are squared, as everywhere. A face that nothing
+    else had placed may be up to 1.35 thresholds from the middle of a large group.
     """
     from facecluster.people import why as explain
 

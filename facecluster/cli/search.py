@@ -89,17 +89,29 @@ def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
 @click.argument("photo", type=PHOTO)
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
 @click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
+@click.option(
+    "--neighbours",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Let the K nearest named faces vote, as in the paper.",
+)
 @form_options
 @examples("identify party.jpg", "identify party.jpg --json")
 @with_library
 def identify(
-    library: Library, photo: Path, model: str | None, threshold: float | None, form: Form
+    library: Library,
+    photo: Path,
+    model: str | None,
+    threshold: float | None,
+    neighbours: int | None,
+    form: Form,
 ) -> None:
     """Tell who is on PHOTO, by the faces you named.
 
-    Beyond the threshold a face is unknown. probability: that it is the person of the nearest face,
-    by all faces of theirs and the network's calibration, when at first somebody named and somebody
-    else are as probable. The photo need not be in the library and is not added.
+    That is the person with the nearest middle of all named faces, or with a single one that is much
+    nearer; beyond the threshold a face is unknown. probability: that it is the person of the
+    nearest face, by the network's calibration, when at first somebody named and somebody else are
+    as probable. The photo need not be in the library and is not added.
     """
     from facecluster.people import identify as compare
 
@@ -116,6 +128,7 @@ def identify(
         chosen.id,
         found.embeddings,
         threshold=limit,
+        k=neighbours,
         calibration=analyzer.embedder.calibration,
         taken=picture.taken_at,
     )

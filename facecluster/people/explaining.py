@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library, Word
-from facecluster.people.odds import average_distances, probabilities
+from facecluster.people.odds import centroid_distances, centroids, probabilities
 
 __all__ = ["Neighbour", "Reason", "Rule", "why"]
 
@@ -143,8 +143,9 @@ def _nearest_named(
     faces, people, vectors = library.named_embeddings(model)
     others = faces != face
     faces, people, vectors = faces[others], people[others], vectors[others]
-    known, average = average_distances(vector[None], people, vectors)
-    chance = None if calibration is None else probabilities(average, calibration)[0]
+    known, middles = centroids(people, vectors)
+    away = centroid_distances(vector[None], middles)
+    chance = None if calibration is None else probabilities(away, calibration)[0]
     distances = np.maximum(0.0, 2.0 - 2.0 * (vectors @ vector).astype(np.float64))
     return tuple(
         Neighbour(

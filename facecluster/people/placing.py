@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.library import Library
 from facecluster.people.ages import unborn
+from facecluster.people.odds import centroid_distances, centroids
 
 __all__ = ["Placement", "place_loose"]
 
@@ -37,8 +38,8 @@ def place_loose(library: Library, model: int, *, threshold: float) -> list[Place
     if len(faces) == 0 or not loose:
         return []
     seen, rows = library.embeddings(model, loose)
-    known, centroids = _centroids(people, vectors)
-    distances = np.maximum(0.0, 2.0 - 2.0 * rows @ centroids.T)
+    known, middles = centroids(people, vectors)
+    distances = centroid_distances(rows, middles)
     distances[_barred(library, seen, faces, people, known)] = np.inf
     best = distances.argmin(axis=1)
     near = distances[np.arange(len(seen)), best]
@@ -56,17 +57,6 @@ def _unstated(library: Library) -> list[int]:
     loose = library.overview.loose()
     named = {fact.face for fact in library.statements.truth(loose) if fact.kind == "is"}
     return [face for face in loose if face not in named]
-
-
-def _centroids(
-    people: NDArray[np.int64], vectors: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The people, (P,), and the unit mean of each one's vectors, (P, D)."""
-    known, place = np.unique(people, return_inverse=True)
-    sums = np.zeros((len(known), vectors.shape[1]))
-    np.add.at(sums, place, vectors)
-    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-    return known, sums / np.maximum(length, 1e-12)[:, None]
 
 
 def _barred(

@@ -11,7 +11,7 @@ from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.people.ages import unborn
 from facecluster.people.bonds import constraints
-from facecluster.people.odds import probabilities
+from facecluster.people.odds import centroid_distances, centroids, probabilities
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -28,7 +28,7 @@ class Suggestion:
     """A group without a name and who it may be.
 
     agreeing of its faces have this person's as the nearest named face, within the threshold.
-    squared_distance is the average between its faces and the person's, nearest the smallest.
+    squared_distance is that between its centroid and the person's, nearest the smallest of faces.
     probability is by the network's calibration, None when it has none.
     """
 
@@ -44,8 +44,8 @@ class Suggestion:
 def suggest(
     library: Library, model: int, *, threshold: float, calibration: Calibration | None = None
 ) -> list[Suggestion]:
-    """For each unnamed group the person it may be: the nearest on average of those with a face
-    within the threshold of one of its own.
+    """For each unnamed group the person it may be: the one with the nearest centroid, of those with
+    a face within the threshold of one of its own.
 
     Those first where an answer settles most faces: their number times the probability, or, without
     a calibration, how many agree. Left out are people of whom it was said, of a face or by a split,
@@ -59,19 +59,18 @@ def suggest(
         return []
     barred = asked.barred(known.people)
     agreeing, nearest = _nearest(known, asked, barred, threshold)
-    average = np.maximum(0.0, 2.0 - 2.0 * asked.means() @ known.means().T)
-    chance = None if calibration is None else probabilities(average, calibration, barred)
+    away = centroid_distances(asked.centroids, known.centroids)
+    chance = None if calibration is None else probabilities(away, calibration, barred)
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
-        # The nearest on average is right more often than the one with the nearest single face.
-        person = int(np.where(nearest[row] <= threshold, average[row], np.inf).argmin())
+        person = int(np.where(nearest[row] <= threshold, away[row], np.inf).argmin())
         found.append(
             Suggestion(
                 group=int(asked.groups[row]),
                 faces=int(asked.sizes[row]),
                 person=library.statements.name_of(int(known.people[person])),
                 agreeing=int(agreeing[row, person]),
-                squared_distance=float(average[row, person]),
+                squared_distance=float(away[row, person]),
                 nearest=float(nearest[row, person]),
                 probability=None if chance is None else float(chance[row, person]),
             )
@@ -110,19 +109,14 @@ class _Known:
     ) -> None:
         order = np.argsort(people, kind="stable")
         self.faces, self._vectors = faces[order], vectors[order]
-        self.people, self._first = np.unique(people[order], return_index=True)
+        self._first = np.unique(people[order], return_index=True)[1]
+        self.people, self.centroids = centroids(people, vectors)
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """From each row to the nearest face of each person: (rows, people), squared."""
         distances = np.float32(2) - np.float32(2) * vectors @ self._vectors.T
         nearest = np.minimum.reduceat(distances, self._first, axis=1)
         return np.asarray(np.maximum(nearest, np.float32(0)))
-
-    def means(self) -> NDArray[np.float64]:
-        """The mean vector of each person."""
-        sums = np.add.reduceat(self._vectors.astype(np.float64), self._first, axis=0)
-        sizes = np.diff(np.append(self._first, len(self.faces)))
-        return np.asarray(sums / sizes[:, None])
 
 
 class _Asked:
@@ -137,13 +131,8 @@ class _Asked:
         self.groups, self.group, self.sizes = np.unique(
             number[self._rows], return_inverse=True, return_counts=True
         )
+        self.centroids = centroids(self.group, self.vectors)[1]
         self._library = library
-
-    def means(self) -> NDArray[np.float64]:
-        """The mean vector of each group."""
-        sums = np.zeros((len(self.groups), self.vectors.shape[1]))
-        np.add.at(sums, self.group, self.vectors.astype(np.float64))
-        return sums / self.sizes[:, None]
 
     def barred(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whom each group cannot be: (groups, people)."""

@@ -24,6 +24,8 @@ from facecluster.people import (
     undo,
 )
 
+from .test_suggesting import add_rows
+
 Put = Callable[..., list[int]]
 Save = Callable[[dict[int, int]], None]
 
@@ -238,15 +240,50 @@ def test_identify_says_who_is_near_and_nobody_beyond_the_threshold(
         identify(library, model, unit(1), threshold=1.0, k=0)
 
 
-def test_one_very_near_face_outweighs_several_at_the_edge(
+def test_by_k_nn_one_very_near_face_outweighs_several_at_the_edge(
     library: Library, faces: list[int], model: int
 ) -> None:
     name(library, 1, "Alice")  # three faces
     name(library, 2, "Bob")  # one
-    (who,) = identify(library, model, unit(0, 0.55, 0.84), threshold=1.0)
+    (who,) = identify(library, model, unit(0, 0.55, 0.84), threshold=1.0, k=5)
     assert who.person == "Bob"
-    (who,) = identify(library, model, unit(0, 0.70, 0.71), threshold=1.0)
+    (who,) = identify(library, model, unit(0, 0.70, 0.71), threshold=1.0, k=5)
     assert who.person == "Alice", "nearly as near, and three of them"
+    assert who.squared_distance == pytest.approx(2 - 2 * 0.70 / np.hypot(0.70, 0.71), abs=1e-3)
+    (who,) = identify(library, model, unit(1), threshold=1.0, k=5)
+    assert who.person is None and who.squared_distance == pytest.approx(2.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_identify_finds_the_person_with_the_nearest_centroid_or_a_face_that_is_much_nearer(
+    library: Library, model: int, save: Save, seed: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    groups = np.sort(chance.integers(1, 6, size=40))
+    people = chance.normal(size=(6, 16))
+    ids = add_rows(library, model, people[groups] + 0.9 * chance.normal(size=(40, 16)))
+    save(dict(zip(ids, groups.tolist(), strict=True)))
+    for number in np.unique(groups).tolist():
+        name(library, number, f"person {number}")
+    _, vectors = library.embeddings(model, ids)
+    asked = people[chance.integers(6, size=30)] + 0.9 * chance.normal(size=(30, 16))
+    asked = (asked / np.linalg.norm(asked, axis=1, keepdims=True)).astype(np.float32)
+    asked[0] = vectors[0]
+    found = identify(library, model, asked, threshold=0.8)
+    assert found[0].squared_distance == pytest.approx(0, abs=1e-5), "the very same picture"
+    assert {one.person is None for one in found} == {True, False}
+    for row, one in zip(asked.astype(np.float64), found, strict=True):
+        away, faces = {}, {}
+        for number in np.unique(groups).tolist():
+            theirs = vectors[groups == number].astype(np.float64)
+            single = ((theirs - row) ** 2).sum(axis=1)
+            middle = theirs.mean(axis=0) / np.linalg.norm(theirs.mean(axis=0))
+            away[number] = min(((middle - row) ** 2).sum(), 1.4 * single.min())
+            faces[number] = ids[np.flatnonzero(groups == number)[single.argmin()]]
+        best = min(away, key=lambda number: away[number])
+        assert one.squared_distance == pytest.approx(away[best], abs=1e-5)
+        assert one.person == (f"person {best}" if away[best] <= 0.8 else None)
+        assert one.face == faces[best]
 
 
 def test_named_faces_of_deleted_photos_still_tell_who_somebody_is(
