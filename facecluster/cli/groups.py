@@ -54,8 +54,8 @@ DUE = 0.2
     "--linkage",
     type=click.Choice(LINKAGES),
     help="How far two groups are apart, for agglomerative: on average, the textbook's way, or "
-    "on average and then by their centroids, which brings more of a person together [default: "
-    "centroid].",
+    "on average and then by their centroids, which brings more of a person together; lone faces "
+    "then join large groups that are clearly the nearest [default: centroid].",
 )
 @click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")

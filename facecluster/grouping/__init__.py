@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import Dendrogram, cut, linkage, linkage_steps
-from facecluster.grouping.attaching import attach
+from facecluster.grouping.attaching import attach, attach_lone
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
@@ -25,6 +25,7 @@ __all__ = [
     "Constraints",
     "Dendrogram",
     "attach",
+    "attach_lone",
     "cut",
     "group",
     "group_steps",
@@ -54,14 +55,15 @@ def group(
     """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
 
     embeddings is (N, D) with unit rows; threshold a squared distance (0 to 4) that agglomerative
-    and hdbscan need, and kmeans when k is None; k is for kmeans alone; agglomerative is average
-    linkage, whose groups are then joined by their centroids unless by_centroid is False. A group
-    has at least `minimum` faces, or a face of which it is stated who it is (a row of
-    constraints.together); all other faces are in no group. With any method all statements hold; no
-    faces give no labels, one face gives -1, two faces are a group when they are within the
-    threshold, identical vectors are one group, and faces all farther apart than the threshold are
-    in none. Raises UsageError for an unknown method, a setting that is missing, and contradicting
-    statements; ValueError for arrays that do not fit.
+    and hdbscan need, and kmeans when k is None; k is for kmeans alone. agglomerative is average
+    linkage; unless by_centroid is False its groups are then joined by their centroids, and lone
+    faces put to large groups that are clearly the nearest (see `attach_lone`). A group has at least
+    `minimum` faces, or a face of which it is stated who it is (a row of constraints.together); all
+    other faces are in no group. With any method all statements hold; no faces give no labels, one
+    face gives -1, two faces are a group when they are within the threshold, identical vectors are
+    one group, and faces all farther apart than the threshold are in none. Raises UsageError for an
+    unknown method, a setting that is missing, and contradicting statements; ValueError for arrays
+    that do not fit.
     """
     return result(
         group_steps(
@@ -112,7 +114,19 @@ def _agglomerative(
     if not by_centroid:
         return labels
     more = join_steps(embeddings, labels, threshold=threshold, constraints=constraints)
-    return (yield from part(more, LINKED, 1.0))
+    labels = yield from part(more, LINKED, 1.0)
+    _, group, size = np.unique(labels, return_inverse=True, return_counts=True)
+    lone = size[group] == 1
+    lone[constraints.together] = False
+    labels[lone] = -1
+    return attach_lone(
+        embeddings,
+        labels,
+        lone,
+        np.ones_like(lone),
+        threshold=threshold,
+        constraints=constraints,
+    )
 
 
 def _check_settings(method: str, k: int | None, minimum: int) -> None:

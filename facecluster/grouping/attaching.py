@@ -1,4 +1,10 @@
-"""Faces too poor to found or to bridge groups, each put to the group that it is nearest to."""
+"""Faces put to the groups there are, one by one: nothing is founded, and no two groups meet.
+
+Poor faces, which may neither found nor bridge groups, join the nearest within the threshold. Faces
+left alone by all merging join a large group from somewhat farther away where it is clearly the
+nearest: the centroid of many faces tells better than a single one, and whoever else it could be
+would be nearly as near. (measure_lone.py has the figures.)
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,13 @@ from numpy.typing import NDArray
 from facecluster.grouping.constraints import Constraints
 from facecluster.grouping.growing import barred_pairs, item_sums
 
-__all__ = ["attach"]
+__all__ = ["attach", "attach_lone"]
+
+# A large group, in core faces; how far a lone face may be from it, and how much farther from the
+# next one it has to be, both in thresholds.
+LARGE = 8
+REACH = 1.35
+MARGIN = 0.5
 
 # Products held at a time: 32 MB.
 BLOCK = 4_000_000
@@ -23,33 +35,77 @@ def attach(
     threshold: float,
     constraints: Constraints,
     by_centroid: bool = True,
+    margin: float = 0.0,
+    least: int = 1,
 ) -> NDArray[np.int64]:
     """Labels (N,) with each new row in the nearest allowed group, if any is near.
 
     embeddings is (N, D) with unit rows, labels (N,) -1 for none; new (N,) are rows in none. Near is
     within a squared distance of threshold to the centroid of the group's core rows (N,), or without
-    by_centroid to them on average. No new row changes where another one goes, but of two that may
-    not share a group the nearer has it. Costs (new rows) x (groups) x D.
+    by_centroid to them on average, and at least `margin` nearer than any other group; groups with
+    fewer than `least` core rows do not count. No new row changes where another one goes, but of two
+    that may not share a group the nearer has it. Costs (new rows) x (groups) x D.
     """
     labels = labels.copy()
     rows = np.flatnonzero(new)
-    good = np.flatnonzero(core & (labels >= 0))
-    if len(rows) == 0 or len(good) == 0:
+    groups, middles = _middles(embeddings, labels, core, by_centroid=by_centroid, least=least)
+    if len(rows) == 0 or len(groups) == 0:
         return labels
-    groups, group = np.unique(labels[good], return_inverse=True)
-    sums = item_sums(embeddings[good], group)
-    length = np.bincount(group).astype(np.float64)
-    if by_centroid:
-        length = np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-12)
-    middles = sums / length[:, None]
     barred = barred_pairs(embeddings, np.arange(len(labels)), labels < 0, constraints)
     barred = np.concatenate([barred, barred[:, ::-1]])
     step = max(1, BLOCK // len(groups))
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         distance = 2.0 - 2.0 * embeddings[some].astype(np.float64) @ middles.T
-        _place(some, distance, labels, groups, barred, threshold)
+        _place(some, distance, labels, groups, barred, threshold, margin)
     return labels
+
+
+def attach_lone(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    new: NDArray[np.bool_],
+    core: NDArray[np.bool_],
+    *,
+    threshold: float,
+    constraints: Constraints,
+) -> NDArray[np.int64]:
+    """Labels (N,) with the new rows that nothing else has placed in large groups clearly nearest.
+
+    new (N,) are rows in no group; threshold is that of grouping. The rest as in `attach`.
+    """
+    return attach(
+        embeddings,
+        labels,
+        new,
+        core,
+        threshold=REACH * threshold,
+        constraints=constraints,
+        margin=MARGIN * threshold,
+        least=LARGE,
+    )
+
+
+def _middles(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    core: NDArray[np.bool_],
+    *,
+    by_centroid: bool,
+    least: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The groups of at least so many core rows, (G,), and the centroids or means of these."""
+    good = np.flatnonzero(core & (labels >= 0))
+    if len(good) == 0:
+        return np.empty(0, dtype=np.int64), np.empty((0, embeddings.shape[1]))
+    groups, group = np.unique(labels[good], return_inverse=True)
+    sums = item_sums(embeddings[good], group)
+    count = np.bincount(group)
+    length = count.astype(np.float64)
+    if by_centroid:
+        length = np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-12)
+    wanted = count >= least
+    return groups[wanted], (sums / length[:, None])[wanted]
 
 
 def _place(
@@ -59,6 +115,7 @@ def _place(
     groups: NDArray[np.int64],
     barred: NDArray[np.int64],
     threshold: float,
+    margin: float,
 ) -> None:
     """Give these rows the label of their nearest group, those that are nearest first."""
     kept_from: dict[int, list[int]] = {}
@@ -74,5 +131,6 @@ def _place(
             if int(labels[other]) in place:
                 distance[index, place[int(labels[other])]] = np.inf
         best = int(distance[index].argmin())
-        if distance[index, best] <= threshold:
+        next_one = np.delete(distance[index], best).min(initial=np.inf)
+        if distance[index, best] <= min(threshold, next_one - margin):
             labels[row] = groups[best]

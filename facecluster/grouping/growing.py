@@ -3,7 +3,7 @@
 Old groups stay as they are: no face leaves one, and no two become one. What is new is compared with
 them and with the faces in no group, and merges as in a full pass: first by average distance up to
 the threshold, then by centroids. A group is a sum and a count, so how large it is does not matter.
-Where there are no groups yet, the result is that of `group`.
+Where there are no groups yet, the result is that of `group`, once `attach_lone` has followed.
 
 Round after round all pairs that are each other's nearest allowed one merge, at least one of each
 pair holding something new. Average linkage is reducible, so its rounds give what the textbook's

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.grouping import Constraints, attach, grow, settle
+from facecluster.grouping import Constraints, attach, attach_lone, grow, settle
 from facecluster.library import Grouping, Library
 from facecluster.people.bonds import constraints
 from facecluster.people.regrouping import Regrouping, check_churn, outcome
@@ -106,6 +106,9 @@ def _placed(
     grown[grown > settled[core].max(initial=-1)] += int(settled.max(initial=-1)) + 1
     labels = settled.copy()
     labels[core] = grown
+    if by_centroid:
+        lone = new & ~poor & (labels < 0)
+        labels = attach_lone(vectors, labels, lone, ~poor, threshold=threshold, constraints=bound)
     labels = attach(
         vectors,
         labels,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facecluster.grouping import Constraints, attach
+from facecluster.grouping import Constraints, attach, attach_lone, group
+from facecluster.grouping.attaching import LARGE, MARGIN, REACH
 
 from .test_growing import EMPTY, faces
 
@@ -75,3 +76,71 @@ def test_without_groups_or_new_faces_nothing_changes() -> None:
     assert attach(rows, alone, every, every, threshold=4, constraints=none).tolist() == [-1] * 4
     zero = np.zeros(4, dtype=np.int64)
     assert attach(rows, zero, ~every, every, threshold=4, constraints=none).tolist() == [0] * 4
+
+
+def at(*degrees: float) -> np.ndarray:
+    turn = np.radians(degrees)
+    return np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
+
+
+def between(one: float, other: float) -> float:
+    """The squared distance of two directions."""
+    return float(2 - 2 * np.cos(np.radians(one - other)))
+
+
+def test_margin_and_size_are_asked_of_the_nearest_group() -> None:
+    rows = at(0, 0, 0, 50, 50, 20, 24)
+    labels = np.array([0, 0, 0, 1, 1, -1, -1])
+    new, none = labels < 0, Constraints.none(7)
+    gap = between(20, 50) - between(20, 0)
+    for margin, expected in ((gap - 0.01, [0, -1]), (gap + 0.01, [-1, -1]), (0.0, [0, 0])):
+        found = attach(rows, labels, new, ~new, threshold=1, constraints=none, margin=margin)
+        assert found[5:].tolist() == expected
+    found = attach(rows, labels, new, ~new, threshold=1, constraints=none, margin=1.0, least=3)
+    assert found[5:].tolist() == [0, 0], "a group that is too small is no rival"
+    found = attach(rows, labels, new, ~new, threshold=1, constraints=none, least=4)
+    assert found[5:].tolist() == [-1, -1]
+    beside = Constraints(EMPTY, np.array([[5, 3]]), np.full(7, -1))
+    found = attach(rows, labels, new, ~new, threshold=1, constraints=beside, margin=gap + 0.01)
+    assert found[5] == 0, "nor is one where it cannot be"
+
+
+def test_a_lone_face_joins_a_large_group_beyond_the_threshold_and_no_other() -> None:
+    threshold = 0.2
+    reach = np.degrees(np.arccos(1 - REACH * threshold / 2))
+    just = np.degrees(np.arccos(1 - threshold / 2))
+    assert just + 1 < reach
+    large, small = [0.0] * LARGE, [180.0] * (LARGE - 1)
+    rows = at(*large, *small, reach - 0.5, -reach - 0.5, 180 + reach - 0.5)
+    labels = group(
+        rows,
+        method="agglomerative",
+        threshold=threshold,
+        k=None,
+        constraints=Constraints.none(len(rows)),
+    )
+    assert labels[: LARGE - 1].tolist() == [0] * (LARGE - 1)
+    assert labels[-3:].tolist() == [0, -1, -1]
+    average = group(
+        rows,
+        method="agglomerative",
+        threshold=threshold,
+        k=None,
+        constraints=Constraints.none(len(rows)),
+        by_centroid=False,
+    )
+    assert average[-3:].tolist() == [-1, -1, -1]
+
+
+def test_lone_faces_keep_out_of_groups_with_a_rival_or_a_statement() -> None:
+    threshold = 0.2
+    other = np.degrees(np.arccos(1 - (1 + MARGIN) * threshold / 2))
+    rows = at(*[0.0] * LARGE, *[2 * other - 8] * LARGE, other - 6, -other + 8)
+    labels = np.repeat([0, 1, -1], [LARGE, LARGE, 2])
+    new = labels < 0
+    none = Constraints.none(len(rows))
+    found = attach_lone(rows, labels, new, ~new, threshold=threshold, constraints=none)
+    assert found[-2:].tolist() == [-1, 0]
+    apart = Constraints(EMPTY, np.array([[len(rows) - 1, 0]]), np.full(len(rows), -1))
+    found = attach_lone(rows, labels, new, ~new, threshold=threshold, constraints=apart)
+    assert found[-2:].tolist() == [-1, -1]
