@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library, Word
-from facecluster.people.odds import centroid_distances, centroids, probabilities
+from facecluster.people.nearness import distances_to_people, years
+from facecluster.people.odds import probabilities
 
 __all__ = ["Neighbour", "Reason", "Rule", "why"]
 
@@ -143,8 +144,8 @@ def _nearest_named(
     faces, people, vectors = library.named_embeddings(model)
     others = faces != face
     faces, people, vectors = faces[others], people[others], vectors[others]
-    known, middles = centroids(people, vectors)
-    away = centroid_distances(vector[None], middles)
+    when, dates = years(library.taken(np.array([face]))), years(library.taken(faces))
+    known, away = distances_to_people(vector[None], when, people, vectors, dates)
     chance = None if calibration is None else probabilities(away, calibration)[0]
     distances = np.maximum(0.0, 2.0 - 2.0 * (vectors @ vector).astype(np.float64))
     return tuple(

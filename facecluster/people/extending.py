@@ -106,18 +106,11 @@ def _placed(
     grown[grown > settled[core].max(initial=-1)] += int(settled.max(initial=-1)) + 1
     labels = settled.copy()
     labels[core] = grown
+    rest: dict[str, Any] = {"threshold": threshold, "constraints": bound}
     if by_centroid:
         lone = new & ~poor & (labels < 0)
-        labels = attach_lone(vectors, labels, lone, ~poor, threshold=threshold, constraints=bound)
-    labels = attach(
-        vectors,
-        labels,
-        poor & new,
-        ~poor,
-        threshold=threshold,
-        constraints=bound,
-        by_centroid=by_centroid,
-    )
+        labels = attach_lone(vectors, labels, lone, ~poor, **rest)
+    labels = attach(vectors, labels, poor & new, ~poor, by_centroid=by_centroid, **rest)
     return settled, new, labels
 
 

@@ -7,28 +7,7 @@ from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
 
-__all__ = ["centroid_distances", "centroids", "probabilities"]
-
-
-def centroids(
-    people: NDArray[np.int64], vectors: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The people, (P,), and the mean direction of each one's vectors, (P, D) unit rows.
-
-    people (N,) tells whose the unit rows vectors (N, D) are.
-    """
-    known, place = np.unique(people, return_inverse=True)
-    sums = np.zeros((len(known), vectors.shape[1]))
-    np.add.at(sums, place, vectors.astype(np.float64))
-    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-    return known, sums / np.maximum(length, 1e-12)[:, None]
-
-
-def centroid_distances(
-    rows: NDArray[np.floating], centroids: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The squared distance of each unit row, (M, D), to each centroid, (P, D): (M, P)."""
-    return np.asarray(np.maximum(0.0, 2.0 - 2.0 * rows.astype(np.float64) @ centroids.T))
+__all__ = ["probabilities"]
 
 
 def probabilities(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facecluster.library import Library
 from facecluster.people.ages import unborn
-from facecluster.people.odds import centroid_distances, centroids
+from facecluster.people.nearness import distances_to_people, years
 
 __all__ = ["Placement", "place_loose"]
 
@@ -38,8 +38,8 @@ def place_loose(library: Library, model: int, *, threshold: float) -> list[Place
     if len(faces) == 0 or not loose:
         return []
     seen, rows = library.embeddings(model, loose)
-    known, middles = centroids(people, vectors)
-    distances = centroid_distances(rows, middles)
+    when, dates = years(library.taken(seen)), years(library.taken(faces))
+    known, distances = distances_to_people(rows, when, people, vectors, dates)
     distances[_barred(library, seen, faces, people, known)] = np.inf
     best = distances.argmin(axis=1)
     near = distances[np.arange(len(seen)), best]

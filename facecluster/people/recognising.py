@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.people.ages import unborn
-from facecluster.people.odds import centroid_distances, centroids, probabilities
+from facecluster.people.nearness import distances_to_people, years
+from facecluster.people.odds import probabilities
 
 __all__ = ["Identity", "identify"]
 
@@ -47,8 +48,9 @@ def identify(
 ) -> list[Identity]:
     """Who each unit row of embeddings (M, D) is, by the faces that the user has named.
 
-    It is the person whose named faces have the nearest centroid, within the threshold; a single
-    face of theirs counts too, 1.4 times as far as it is. With k it is by k-NN, as in the paper
+    It is the person whose named faces have the nearest centroid, within the threshold, those of
+    about the time most of all (see nearness.py); a single face of theirs counts too, 1.4 times as
+    far as it is. With k it is by k-NN, as in the paper
     (section 5): the k nearest named faces within the threshold vote, each with (threshold - squared
     distance), and the distance is that to the winner's nearest face. At one threshold both find as
     many, the centroids with two wrong answers where k-NN gives five (measure_identify.py). Whoever
@@ -56,13 +58,11 @@ def identify(
     """
     if k is not None and k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
-    faces, people, vectors = library.named_embeddings(model)
-    there = ~unborn(library, [taken], people)[0]
-    faces, people, vectors = faces[there], people[there], vectors[there]
+    faces, people, vectors = _named(library, model, taken)
     if len(faces) == 0:
         return [Identity(None, None, None) for _ in embeddings]
-    known, middles = centroids(people, vectors)
-    away = centroid_distances(embeddings, middles)
+    when, dates = years([taken] * len(embeddings)), years(library.taken(faces))
+    known, away = distances_to_people(embeddings, when, people, vectors, dates)
     chance = None if calibration is None else probabilities(away, calibration)
     found = []
     for number, row in enumerate(embeddings):
@@ -72,10 +72,19 @@ def identify(
         else:
             best, distance = _vote(distances, people, threshold, k)
         name = library.statements.name_of(int(people[best])) if distance <= threshold else None
-        place = int(np.searchsorted(known, people[best]))
-        probability = None if chance is None else float(chance[number, place])
-        found.append(Identity(name, distance, int(faces[best]), probability))
+        place = np.searchsorted(known, people[best])
+        sure = None if chance is None else float(chance[number, place])
+        found.append(Identity(name, distance, int(faces[best]), sure))
     return found
+
+
+def _named(
+    library: Library, model: int, taken: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The named faces of people who were born by then."""
+    faces, people, vectors = library.named_embeddings(model)
+    there = ~unborn(library, [taken], people)[0]
+    return faces[there], people[there], vectors[there]
 
 
 def _nearest(

@@ -11,7 +11,8 @@ from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.people.ages import unborn
 from facecluster.people.bonds import constraints
-from facecluster.people.odds import centroid_distances, centroids, probabilities
+from facecluster.people.nearness import centroids, distances_to_people, years
+from facecluster.people.odds import probabilities
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -53,13 +54,15 @@ def suggest(
     of its photos, or were born after as many were taken. Costs (faces in unnamed groups) x (named
     faces) x D multiplications.
     """
-    known = _Known(*library.named_embeddings(model))
+    faces, people, vectors = library.named_embeddings(model)
+    known = _Known(faces, people, vectors)
     asked = _Asked(library, model)
-    if len(known.faces) == 0 or len(asked.vectors) == 0:
+    if len(faces) == 0 or len(asked.vectors) == 0:
         return []
     barred = asked.barred(known.people)
     agreeing, nearest = _nearest(known, asked, barred, threshold)
-    away = centroid_distances(asked.centroids, known.centroids)
+    dates = years(library.taken(faces))
+    away = distances_to_people(asked.centroids, asked.when, people, vectors, dates)[1]
     chance = None if calibration is None else probabilities(away, calibration, barred)
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
@@ -109,8 +112,7 @@ class _Known:
     ) -> None:
         order = np.argsort(people, kind="stable")
         self.faces, self._vectors = faces[order], vectors[order]
-        self._first = np.unique(people[order], return_index=True)[1]
-        self.people, self.centroids = centroids(people, vectors)
+        self.people, self._first = np.unique(people[order], return_index=True)
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """From each row to the nearest face of each person: (rows, people), squared."""
@@ -132,7 +134,18 @@ class _Asked:
             number[self._rows], return_inverse=True, return_counts=True
         )
         self.centroids = centroids(self.group, self.vectors)[1]
+        self._taken = library.taken(self._faces[self._rows])
         self._library = library
+
+    @property
+    def when(self) -> NDArray[np.float64]:
+        """The mean year of the dated photos of each group, NaN where none is."""
+        year = years(self._taken)
+        dated = ~np.isnan(year)
+        sums, counts = np.zeros(len(self.groups)), np.zeros(len(self.groups))
+        np.add.at(sums, self.group[dated], year[dated])
+        np.add.at(counts, self.group[dated], 1)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
     def barred(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whom each group cannot be: (groups, people)."""
@@ -173,9 +186,8 @@ class _Asked:
 
     def _before_birth(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
         """The photos of the group were taken before this person was born."""
-        taken = self._library.taken(self._faces[self._rows])
         before = np.zeros((len(self.groups), len(people)), dtype=np.int64)
-        np.add.at(before, self.group, unborn(self._library, taken, people))
+        np.add.at(before, self.group, unborn(self._library, self._taken, people))
         return np.asarray(before > _SHARED * self.sizes[:, None])
 
     def _on_one_photo(

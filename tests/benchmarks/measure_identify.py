@@ -23,7 +23,8 @@ from measure_lone import opened
 from numpy.typing import NDArray
 
 from facecluster.embed import BUNDLED, find_model
-from facecluster.people.odds import centroid_distances, centroids, probabilities
+from facecluster.people.nearness import centroids
+from facecluster.people.odds import probabilities
 
 Rows = NDArray[np.float64]
 Rule = Callable[[Rows, Rows, NDArray[np.int64]], Rows]
@@ -33,7 +34,7 @@ ALONE = 1.4
 
 
 def by_centroid(asked: Rows, named: Rows, who: NDArray[np.int64]) -> Rows:
-    return centroid_distances(asked, centroids(who, named)[1])
+    return np.asarray(2 - 2 * asked @ centroids(who, named)[1].T)
 
 
 def by_average(asked: Rows, named: Rows, who: NDArray[np.int64]) -> Rows:

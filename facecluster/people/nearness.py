@@ -1,0 +1,78 @@
+"""How far faces are from people: from the middles of their faces, those of the time most of all.
+
+People change, children most. On made-up lives a child's faces are told right in 94 of 100 instead
+of 90 when named faces count half for each four years between, and adults lose next to nothing; the
+nearest of separate middles for each period is worse than one for all (measure_years.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["centroids", "distances_to_people", "years"]
+
+# Years between two photos in which a face loses half of its weight.
+HALF = 4.0
+# Of a face without a date, where the other has one.
+UNDATED = 0.5
+
+
+def years(taken: Sequence[str | None]) -> NDArray[np.float64]:
+    """The year of each time, ISO 8601, with its part in months; NaN for None, (N,)."""
+    return np.array(
+        [np.nan if time is None else int(time[:4]) + (int(time[5:7]) - 0.5) / 12 for time in taken]
+    )
+
+
+def centroids(
+    people: NDArray[np.int64],
+    vectors: NDArray[np.floating],
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The people, (P,), and the mean direction of each one's vectors, (P, D) unit rows.
+
+    people (N,) tells whose the unit rows vectors (N, D) are; weights (N,) are 1 where not given.
+    """
+    order = np.argsort(people, kind="stable")
+    known, starts = np.unique(people[order], return_index=True)
+    if len(known) == 0:
+        return known, np.empty((0, vectors.shape[1]))
+    weighted = vectors[order].astype(np.float64)
+    if weights is not None:
+        weighted *= weights[order, None]
+    sums = np.add.reduceat(weighted, starts, axis=0)
+    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    return known, sums / np.maximum(length, 1e-12)[:, None]
+
+
+def distances_to_people(
+    rows: NDArray[np.floating],
+    when: NDArray[np.float64],
+    people: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    taken: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The people, (P,), and each unit row's squared distance to their centroids, (M, P).
+
+    rows is (M, D), of photos of the years `when` (M,), NaN where unknown; people (N,) tells whose
+    the unit rows vectors (N, D) are, of photos of the years `taken` (N,). For a row with a date the
+    named faces weigh half for every four years between. Costs (different years of rows) x N x D.
+    """
+    known = np.unique(people)
+    found = np.empty((len(rows), len(known)))
+    year = np.floor(when)
+    for one in np.unique(year):
+        here = np.isnan(year) if np.isnan(one) else year == one
+        middles = centroids(people, vectors, _weights(one + 0.5, taken))[1]
+        found[here] = 2.0 - 2.0 * rows[here].astype(np.float64) @ middles.T
+    return known, np.maximum(found, 0.0)
+
+
+def _weights(year: float, taken: NDArray[np.float64]) -> NDArray[np.float64]:
+    if np.isnan(year):
+        return np.ones(len(taken))
+    weights: NDArray[np.float64] = 2.0 ** (-np.abs(taken - year) / HALF)
+    return np.where(np.isnan(taken), UNDATED, weights)
