@@ -188,13 +188,15 @@ def halves(run: Run, database: Path) -> None:
 def test_suggest_lists_who_a_group_may_be_and_takes_the_answer(run: Run, halves: None) -> None:
     assert run("suggest").stdout == (
         "group  faces  person  probability  agreeing  squared_distance  nearest\n"
-        "    4      2  Ann            >.99         2              0.06     0.16\n"
+        "    4      2  Ann            >.99         2              0.11     0.16\n"
     )
     assert "'facecluster suggest --yes 4'" in run("suggest").stderr
     (row,) = listed(run, "suggest")
     columns = ["group", "faces", "person", "agreeing", "squared_distance", "nearest"]
     assert list(row) == [*columns, "probability"]
-    assert row["squared_distance"] == pytest.approx(0.0649, abs=1e-3)
+    assert row["squared_distance"] == pytest.approx(
+        2 - 2 / (1.09 * (1 + 0.09 / 4)) ** 0.5, abs=1e-3
+    )
     assert run("suggest", "--csv").stdout.startswith("group,faces,person,")
     assert listed(run, "suggest", "--threshold", 0.1) == []
     assert run("suggest", "--yes", 4).stdout == "2 faces are Ann.\n"

@@ -157,8 +157,9 @@ def suggest(
 
     First comes the answer that is likely to settle most faces. probability: by the network's
     calibration, when at first somebody named and somebody else are as probable. agreeing: how many
-    of the group's faces have the nearest named face in this person; squared_distance: between the
-    middles of both, nearest: of two faces. Without PERSON an answer is about who is listed.
+    of the group's faces have the nearest named face in this person; squared_distance: of its
+    faces to the middle of the person's, on average, nearest: of two faces. Without PERSON an answer
+    is about who is listed.
     Faces in no group (--loose) are listed by how near they are to the middle of a person's faces.
     """
     if loose:

@@ -55,11 +55,12 @@ def distances_to_people(
     vectors: NDArray[np.float32],
     taken: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The people, (P,), and each unit row's squared distance to their centroids, (M, P).
+    """The people, (P,), and each row's squared distance to their centroids, (M, P).
 
-    rows is (M, D), of photos of the years `when` (M,), NaN where unknown; people (N,) tells whose
-    the unit rows vectors (N, D) are, of photos of the years `taken` (N,). For a row with a date the
-    named faces weigh half for every four years between. Costs (different years of rows) x N x D.
+    rows is (M, D), unit, or means of unit rows, whose average distance it is, of photos of the
+    years `when` (M,), NaN where unknown; people (N,) tells whose the unit rows vectors (N, D) are,
+    of photos of the years `taken` (N,). For a row with a date the named faces weigh half for every
+    four years between. Costs (different years of rows) x N x D.
     """
     known = np.unique(people)
     found = np.empty((len(rows), len(known)))

@@ -11,7 +11,7 @@ from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.people.ages import unborn
 from facecluster.people.bonds import constraints
-from facecluster.people.nearness import centroids, distances_to_people, years
+from facecluster.people.nearness import distances_to_people, years
 from facecluster.people.odds import probabilities
 
 __all__ = ["Suggestion", "suggest"]
@@ -29,7 +29,8 @@ class Suggestion:
     """A group without a name and who it may be.
 
     agreeing of its faces have this person's as the nearest named face, within the threshold.
-    squared_distance is that between its centroid and the person's, nearest the smallest of faces.
+    squared_distance is the average of its faces to the person's centroid, nearest the smallest
+    between two faces.
     probability is by the network's calibration, None when it has none.
     """
 
@@ -45,8 +46,8 @@ class Suggestion:
 def suggest(
     library: Library, model: int, *, threshold: float, calibration: Calibration | None = None
 ) -> list[Suggestion]:
-    """For each unnamed group the person it may be: the one with the nearest centroid, of those with
-    a face within the threshold of one of its own.
+    """For each unnamed group the person it may be: the one whose centroid is nearest on average, of
+    those with a face within the threshold of one of its own.
 
     Those first where an answer settles most faces: their number times the probability, or, without
     a calibration, how many agree. Left out are people of whom it was said, of a face or by a split,
@@ -62,7 +63,7 @@ def suggest(
     barred = asked.barred(known.people)
     agreeing, nearest = _nearest(known, asked, barred, threshold)
     dates = years(library.taken(faces))
-    away = distances_to_people(asked.centroids, asked.when, people, vectors, dates)[1]
+    away = distances_to_people(asked.means(), asked.when(), people, vectors, dates)[1]
     chance = None if calibration is None else probabilities(away, calibration, barred)
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
@@ -133,11 +134,15 @@ class _Asked:
         self.groups, self.group, self.sizes = np.unique(
             number[self._rows], return_inverse=True, return_counts=True
         )
-        self.centroids = centroids(self.group, self.vectors)[1]
         self._taken = library.taken(self._faces[self._rows])
         self._library = library
 
-    @property
+    def means(self) -> NDArray[np.float64]:
+        """The mean vector of each group: its distance is the average one of the faces."""
+        sums = np.zeros((len(self.groups), self.vectors.shape[1]))
+        np.add.at(sums, self.group, self.vectors.astype(np.float64))
+        return sums / self.sizes[:, None]
+
     def when(self) -> NDArray[np.float64]:
         """The mean year of the dated photos of each group, NaN where none is."""
         year = years(self._taken)

@@ -89,9 +89,9 @@ def test_suggestions_are_those_of_plain_loops(
         for face in members:
             best = min(allowed, key=lambda who: gap[face, who])
             votes[best] += gap[face, best] <= 0.6
-        middle = centroid([vector[face] for face in members])
+        middle = {who: centroid([vector[face] for face in people[who]]) for who in allowed}
         pairs = {
-            who: float(np.sum((middle - centroid([vector[face] for face in people[who]])) ** 2))
+            who: float(np.mean([np.sum((vector[face] - middle[who]) ** 2) for face in members]))
             for who in allowed
         }
         nearest = {who: min(gap[face, who] for face in members) for who in allowed}
