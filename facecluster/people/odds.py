@@ -15,12 +15,12 @@ def probabilities(
     calibration: Calibration,
     barred: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
-    """P(it is this person) for squared distances (M, P) to the centroids of P people: (M, P).
+    """P(it is this person) for squared distances (M, P) to P people: (M, P).
 
     Before looking, somebody known and somebody else are as probable, and all who are not barred
-    alike; the calibration's odds then weigh them against each other (Bayes). The distance is that
-    to the centroid: the nearest of many faces is near by chance, and the average to all of them is
-    as large as the person's faces are unlike (measure_identify.py has the figures).
+    alike; the calibration's odds then weigh them against each other (Bayes). For a face the
+    distance is that to a person's centroid: the nearest of many faces is near by chance, and the
+    average to all of them is as large as the person's faces are unlike (measure_identify.py).
     """
     allowed = np.ones(distances.shape, dtype=np.bool_) if barred is None else ~barred
     log_odds = np.where(allowed, calibration.intercept + calibration.slope * distances, -np.inf)

@@ -99,8 +99,16 @@ def test_suggestions_are_those_of_plain_loops(
         if not possible:
             continue
         who = min(possible, key=lambda one: pairs[one])
+        average = {
+            who: float(
+                np.mean(
+                    [np.sum((vector[a] - vector[b]) ** 2) for a in members for b in people[who]]
+                )
+            )
+            for who in allowed
+        }
         # Bayes: one half for somebody else, the other half shared by those who are not barred.
-        odds = {one: math.exp(6 - 5 * pairs[one]) / len(allowed) for one in allowed}
+        odds = {one: math.exp(6 - 5 * average[one]) / len(allowed) for one in allowed}
         chance = odds[who] / (1 + sum(odds.values()))
         figures = (pairs[who], nearest[who], chance)
         expected.append((group, len(members), who, votes[who], figures))
