@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -107,10 +109,18 @@ def test_the_default_threshold_is_told_with_its_rule(
 ) -> None:
     few = json.loads(run("group", "--json").stdout)
     assert (few["threshold"], few["rule"]) == (find_model(BUNDLED).thresholds["group"], {})
-    monkeypatch.setattr("facecluster.embed._FALSE_LINKS", 1e-5)
-    many = json.loads(run("group", "--full", "--json").stdout)
+    with monkeypatch.context() as changed:
+        changed.setattr("facecluster.embed._FALSE_LINKS", 1e-5)
+        many = json.loads(run("group", "--full", "--json").stdout)
     assert many["threshold"] < few["threshold"]
     assert many["rule"]["rate"] == pytest.approx(1e-5 / many["rule"]["faces"])
+    later = json.loads(run("group", "--json").stdout)
+    assert not later["full"]
+    assert (later["threshold"], later["rule"]) == (many["threshold"], many["rule"])
+    with closing(sqlite3.connect(database)) as kept, kept:
+        kept.execute("update grouping set settings = json_set(settings, '$.rule.faces', 8)")
+    assert "The threshold is for up to 8 faces" in run("group").stderr
+    assert "The threshold" not in run("group", "--full").stderr
     asked = json.loads(run("group", "--threshold", 0.5, "--json").stdout)
     assert (asked["threshold"], asked["rule"]) == (0.5, {})
 

@@ -25,9 +25,8 @@ from facecluster.cli.output import (
 from facecluster.cli.people import check_person
 
 if TYPE_CHECKING:
-    from facecluster.embed import GroupThreshold
     from facecluster.library import Library
-    from facecluster.people import Regrouping
+    from facecluster.people import HowGrouped, Regrouping
 
 __all__ = ["COMMANDS", "group_faces", "tell_grouping"]
 
@@ -100,7 +99,7 @@ def group(
         allow_churn=allow_churn,
     )
     if as_json:
-        print_json({**dataclasses.asdict(done), **_threshold_used(library, model)})
+        print_json({**dataclasses.asdict(done), **_threshold_used(library)})
         return
     tell_grouping(library, done)
     hint("'facecluster groups'")
@@ -123,28 +122,52 @@ def group_faces(
     defaults. Only what is new is grouped where that will do, unless full. Shows how far it is; one
     that is stopped changes nothing.
     """
-    from facecluster.people import extend, may_extend, regroup_steps, settings_of
+    from facecluster.people import extend, may_extend, regroup_steps
 
     network = library_model(library, model)
-    newest = library.groupings.newest()
-    settings: dict[str, Any] = {
-        "threshold": threshold,
-        "k": k,
-        "by_centroid": by_centroid is not False,
-        "default_threshold": threshold is None and k is None,
-    }
-    as_before = method is None and threshold is None and k is None and by_centroid is None
-    if as_before and newest and newest.model == network.id and newest.method in METHODS:
-        method, settings = newest.method, settings_of(newest)
-    method = method or "agglomerative"
-    if not full and may_extend(library, network.id, method, settings):
+    how = _how(library, model, method=method, threshold=threshold, k=k, by_centroid=by_centroid)
+    if not full and may_extend(library, network.id, how):
         return extend(library, allow_churn=allow_churn)
-    if settings["default_threshold"]:
-        settings["threshold"] = _default_threshold(library, model).threshold
-    return _watched(
-        regroup_steps(library, network.id, method=method, allow_churn=allow_churn, **settings),
-        library.status().faces,
-    )
+    if how.rule is not None:
+        how = _by_default(library, model, how.settings.method, how.settings.by_centroid)
+    steps = regroup_steps(library, network.id, how, allow_churn=allow_churn)
+    return _watched(steps, library.status().faces)
+
+
+def _how(
+    library: Library,
+    model: str | None,
+    *,
+    method: str | None,
+    threshold: float | None,
+    k: int | None,
+    by_centroid: bool | None,
+) -> HowGrouped:
+    """How to group by these options: without any as last time with this network."""
+    from facecluster.grouping import Settings
+    from facecluster.people import HowGrouped, how_grouped
+
+    newest = library.groupings.newest()
+    unsaid = method is None and threshold is None and k is None and by_centroid is None
+    seen = library_model(library, model).id
+    if newest and unsaid and newest.model == seen and newest.method in METHODS:
+        return how_grouped(newest)
+    method, by_centroid = method or "agglomerative", by_centroid is not False
+    if threshold is None and k is None:
+        return _by_default(library, model, method, by_centroid)
+    return HowGrouped(Settings(method, threshold, k, by_centroid))
+
+
+def _by_default(library: Library, model: str | None, method: str, by_centroid: bool) -> HowGrouped:
+    """With the threshold of the network for as many faces as it has seen here."""
+    from facecluster.grouping import Settings
+    from facecluster.people import HowGrouped
+
+    chosen = library_model(library, model)
+    default = group_threshold_for(model or chosen.name, chosen.faces)
+    rule = dataclasses.asdict(default) if default.faces else {}
+    rule.pop("threshold", None)
+    return HowGrouped(Settings(method, default.threshold, by_centroid=by_centroid), rule)
 
 
 def _watched(steps: Generator[float, None, Regrouping], faces: int) -> Regrouping:
@@ -159,24 +182,18 @@ def _watched(steps: Generator[float, None, Regrouping], faces: int) -> Regroupin
             bar.show(done * faces, faces)
 
 
-def _default_threshold(library: Library, model: str | None) -> GroupThreshold:
-    """The network's, for as many faces as it has seen here."""
-    chosen = library_model(library, model)
-    return group_threshold_for(model or chosen.name, chosen.faces)
+def _threshold_used(library: Library) -> dict[str, Any]:
+    """The threshold of the groups there are, and the rule that it came from if it is a default.
 
-
-def _threshold_used(library: Library, model: str | None) -> dict[str, Any]:
-    """The threshold of the newest grouping, and the rule it came from when it was the default."""
-    from facecluster.people import settings_of
+    It is that of the last full pass, when there may have been fewer faces.
+    """
+    from facecluster.people import how_grouped
 
     newest = library.groupings.newest()
-    settings = settings_of(newest) if newest else {"threshold": None, "default_threshold": False}
-    rule: dict[str, Any] = {}
-    if settings["default_threshold"]:
-        default = _default_threshold(library, model)
-        rule = dataclasses.asdict(default) if default.faces else {}
-        rule.pop("threshold", None)
-    return {"threshold": settings["threshold"], "rule": rule}
+    if newest is None:
+        return {"threshold": None, "rule": {}}
+    how = how_grouped(newest)
+    return {"threshold": how.settings.threshold, "rule": how.rule or {}}
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:
@@ -198,6 +215,12 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         new = f"{done.looked_at} new or changed faces"
         groups = f"{done.new_groups} new groups" if done.new_groups != 1 else "1 new group"
         note(f"Only {new} were compared with the groups there were: {groups}.")
+    outgrown = _threshold_used(library)["rule"].get("faces")
+    if outgrown and done.faces > outgrown:
+        note(
+            f"The threshold is for up to {outgrown} faces, as there were at the last full pass: "
+            "'facecluster group --full' makes it stricter."
+        )
     if done.since_full > DUE:
         note(
             f"{done.since_full:.0%} of the faces came after the last full pass: "

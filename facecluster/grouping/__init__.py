@@ -7,15 +7,15 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import Dendrogram, cut, linkage, linkage_steps
 from facecluster.grouping.attaching import attach, attach_lone
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
 from facecluster.grouping.growing import grow
-from facecluster.grouping.kmeans import kmeans_steps
+from facecluster.grouping.kmeans import centres_of, kmeans_steps, spread_centres
 from facecluster.grouping.numbering import renumber
+from facecluster.grouping.settings import METHODS, Settings
 from facecluster.grouping.settling import settle
 from facecluster.grouping.steps import part, result
 
@@ -24,6 +24,7 @@ __all__ = [
     "NEAR_DUPLICATE",
     "Constraints",
     "Dendrogram",
+    "Settings",
     "attach",
     "attach_lone",
     "cut",
@@ -36,8 +37,8 @@ __all__ = [
     "settle",
 ]
 
-METHODS = ("agglomerative", "kmeans", "hdbscan")
-# About the share of the time that average linkage takes, before groups are joined by centroids.
+# About the share of the time that is over before groups are joined by centroids, and before k-means
+# moves its first centres.
 LINKED = 0.7
 
 
@@ -52,90 +53,102 @@ def group(
     minimum: int = 2,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
-
-    embeddings is (N, D) with unit rows; threshold a squared distance (0 to 4) that agglomerative
-    and hdbscan need, and kmeans when k is None; k is for kmeans alone. agglomerative is average
-    linkage; unless by_centroid is False its groups are then joined by their centroids, and lone
-    faces put to large groups that are clearly the nearest (see `attach_lone`). A group has at least
-    `minimum` faces, or a face of which it is stated who it is (a row of constraints.together); all
-    other faces are in no group. With any method all statements hold; no faces give no labels, one
-    face gives -1, two faces are a group when they are within the threshold, identical vectors are
-    one group, and faces all farther apart than the threshold are in none. Raises UsageError for an
-    unknown method, a setting that is missing, and contradicting statements; ValueError for arrays
-    that do not fit.
-    """
-    return result(
-        group_steps(
-            embeddings,
-            method=method,
-            threshold=threshold,
-            k=k,
-            constraints=constraints,
-            by_centroid=by_centroid,
-            minimum=minimum,
-            seed=seed,
-        )
-    )
+    """The same as `group_steps`, all at once, with the fields of Settings one by one."""
+    settings = Settings(method, threshold, k, by_centroid, minimum, seed)
+    return result(group_steps(embeddings, settings, constraints))
 
 
 def group_steps(
-    embeddings: NDArray[np.float32],
-    *,
-    method: str,
-    threshold: float | None,
-    k: int | None,
-    constraints: Constraints,
-    by_centroid: bool = True,
-    minimum: int = 2,
-    seed: int = 0,
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
 ) -> Generator[float, None, NDArray[np.int64]]:
-    """The same as `group`, which yields the share that is done meanwhile, 0 to 1, rising."""
-    _check_settings(method, k, minimum)
+    """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
+
+    Yields the share that is done meanwhile, 0 to 1, rising. embeddings is (N, D) with unit rows.
+    agglomerative is average linkage; unless by_centroid is False its groups, and those of hdbscan,
+    are then joined by their centroids. kmeans without k takes the number of groups that are found
+    so, and begins with their centroids; faces farther than the threshold from all centres are in
+    none. At last lone faces are put to large groups that are clearly the nearest (see
+    `attach_lone`), by any method, unless by_centroid is False or k is given. A group has at least `minimum` faces, or a face of which it is stated who
+    it is (a row of constraints.together). With any method all statements hold; no faces give no
+    labels, one face gives -1, two faces are a group when they are within the threshold, identical
+    vectors are one group, and faces all farther apart than the threshold are in none. Raises
+    UsageError for contradicting statements; ValueError for arrays that do not fit.
+    """
     _check(embeddings, constraints)
     if len(embeddings) == 0:
         return np.empty(0, dtype=np.int64)
-    if method == "kmeans":
-        labels = yield from kmeans_steps(embeddings, threshold, k, constraints, minimum, seed)
-    elif threshold is None:
-        raise UsageError(f"{method} needs a threshold, a squared distance between 0 and 4.")
-    elif method == "hdbscan":
-        labels = yield from hdbscan_steps(embeddings, threshold, constraints, minimum)
-    else:
-        labels = yield from _agglomerative(embeddings, threshold, constraints, by_centroid)
-    return _in_order(labels, constraints, minimum)
+    make = {"agglomerative": _agglomerative, "kmeans": _kmeans, "hdbscan": _hdbscan}
+    labels = yield from make[settings.method](embeddings, settings, constraints)
+    if settings.by_centroid and settings.k is None:
+        labels = _lone_attached(labels, embeddings, settings, constraints)
+    return _in_order(labels, constraints, settings.minimum)
 
 
 def _agglomerative(
-    embeddings: NDArray[np.float32], threshold: float, constraints: Constraints, by_centroid: bool
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
 ) -> Generator[float, None, NDArray[np.int64]]:
-    steps = linkage_steps(embeddings, threshold=threshold, constraints=constraints)
-    labels = cut((yield from part(steps, 0.0, LINKED if by_centroid else 1.0)), threshold)
-    if not by_centroid:
+    steps = linkage_steps(embeddings, threshold=settings.reach, constraints=constraints)
+    tree = yield from part(steps, 0.0, LINKED if settings.by_centroid else 1.0)
+    labels = cut(tree, settings.reach)
+    return (yield from _joined(labels, embeddings, settings, constraints))
+
+
+def _hdbscan(
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
+) -> Generator[float, None, NDArray[np.int64]]:
+    steps = hdbscan_steps(embeddings, settings.reach, constraints, settings.minimum)
+    labels = yield from part(steps, 0.0, LINKED if settings.by_centroid else 1.0)
+    return (yield from _joined(labels, embeddings, settings, constraints))
+
+
+def _joined(
+    labels: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    settings: Settings,
+    constraints: Constraints,
+) -> Generator[float, None, NDArray[np.int64]]:
+    """The groups joined by their centroids, if that is wanted."""
+    if not settings.by_centroid:
         return labels
-    more = join_steps(embeddings, labels, threshold=threshold, constraints=constraints)
-    labels = yield from part(more, LINKED, 1.0)
+    alone = _each_alone(labels)
+    steps = join_steps(embeddings, alone, threshold=settings.reach, constraints=constraints)
+    return (yield from part(steps, LINKED, 1.0))
+
+
+def _kmeans(
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
+) -> Generator[float, None, NDArray[np.int64]]:
+    if settings.k is not None:
+        centres = spread_centres(embeddings, settings.k, settings.seed)
+    else:
+        labels = yield from part(_agglomerative(embeddings, settings, constraints), 0.0, LINKED)
+        centres = centres_of(embeddings, labels, settings.minimum)
+    steps = kmeans_steps(embeddings, centres, settings.reach, constraints, settings.seed)
+    return (yield from part(steps, LINKED, 1.0))
+
+
+def _lone_attached(
+    labels: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    settings: Settings,
+    constraints: Constraints,
+) -> NDArray[np.int64]:
     _, group, size = np.unique(labels, return_inverse=True, return_counts=True)
-    lone = size[group] == 1
+    lone = (labels < 0) | (size[group] == 1)
     lone[constraints.together] = False
-    labels[lone] = -1
+    labels = np.where(lone, -1, labels)
+    everybody = np.ones_like(lone)
     return attach_lone(
-        embeddings,
-        labels,
-        lone,
-        np.ones_like(lone),
-        threshold=threshold,
-        constraints=constraints,
+        embeddings, labels, lone, everybody, threshold=settings.reach, constraints=constraints
     )
 
 
-def _check_settings(method: str, k: int | None, minimum: int) -> None:
-    if method not in METHODS:
-        raise UsageError(f"Unknown method {method!r}: choose one of {', '.join(METHODS)}.")
-    if k is not None and method != "kmeans":
-        raise UsageError(f"The number of groups is for kmeans, not {method}: leave out k.")
-    if minimum < 1:
-        raise UsageError(f"The smallest group must have at least 1 face, got {minimum}.")
+def _each_alone(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The labels, with one of its own for each face in no group."""
+    alone = labels < 0
+    labels = labels.copy()
+    labels[alone] = labels.max() + 1 + np.arange(np.count_nonzero(alone))
+    return labels
 
 
 def _check(embeddings: NDArray[np.float32], constraints: Constraints) -> None:
@@ -152,9 +165,7 @@ def _in_order(
 ) -> NDArray[np.int64]:
     """Labels counted by falling size, then lowest row; -1 for what is too small and unnamed."""
     if minimum == 1:
-        alone = labels < 0
-        labels = labels.copy()
-        labels[alone] = labels.max() + 1 + np.arange(np.count_nonzero(alone))
+        labels = _each_alone(labels)
     _, first, group, size = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.errors import UsageError
 from facecluster.grouping.agglomerative import identical_pairs
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints
@@ -40,8 +39,6 @@ def hdbscan_steps(
     crowd, which makes the result approximate. Costs one symmetric n x n x d product, and memory for
     those pairs.
     """
-    if not threshold >= 0.0:
-        raise UsageError(f"The threshold is a squared distance, 0 to 4; got {threshold}.")
     n = len(embeddings)
     limit = min(float(threshold), 4.0)
     held = max(HELD * n, LEAST_HELD)

@@ -16,8 +16,6 @@ from facecluster.records import Group
 
 __all__ = ["Grouping", "Groupings", "Leader", "LookedAt", "follow_undo"]
 
-Setting = str | int | float | bool | None
-
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
@@ -77,7 +75,7 @@ class Groupings:
         *,
         model: int,
         method: str,
-        settings: Mapping[str, Setting],
+        settings: Mapping[str, object],
         faces: NDArray[np.int64],
         numbers: NDArray[np.int64],
         next_number: int,

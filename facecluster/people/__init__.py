@@ -6,7 +6,7 @@ from facecluster.people.ages import state_birth, unborn
 from facecluster.people.bonds import constraints
 from facecluster.people.correcting import Merge, Part, Split, merge, split_group, split_person
 from facecluster.people.explaining import Neighbour, Reason, why
-from facecluster.people.extending import extend, may_extend, settings_of
+from facecluster.people.extending import extend, may_extend
 from facecluster.people.forgetting import forget
 from facecluster.people.moving import Move, move_to_group, move_to_person, take_out
 from facecluster.people.placing import Placement, place_loose
@@ -24,10 +24,12 @@ from facecluster.people.saying import (
     rename,
     undo,
 )
+from facecluster.people.settings import HowGrouped, how_grouped
 from facecluster.people.suggesting import Suggestion, suggest
 from facecluster.people.typical import likeness
 
 __all__ = [
+    "HowGrouped",
     "Identity",
     "Merge",
     "Move",
@@ -43,6 +45,7 @@ __all__ = [
     "deny_group",
     "extend",
     "forget",
+    "how_grouped",
     "identify",
     "ignore",
     "ignore_group",
@@ -59,7 +62,6 @@ __all__ = [
     "regroup_steps",
     "reject",
     "rename",
-    "settings_of",
     "split_group",
     "split_person",
     "state_birth",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,30 +13,27 @@ from facecluster.grouping import Constraints, attach, attach_lone, grow, settle
 from facecluster.library import Grouping, Library
 from facecluster.people.bonds import constraints
 from facecluster.people.regrouping import Regrouping, check_churn, outcome
+from facecluster.people.settings import HowGrouped, how_grouped
 
-__all__ = ["extend", "may_extend", "settings_of"]
-
-
-def settings_of(grouping: Grouping) -> dict[str, Any]:
-    """The settings that a grouping was made with, as `regroup` takes them."""
-    usual = {"threshold": None, "k": None, "by_centroid": True, "default_threshold": False}
-    kept = json.loads(grouping.settings)
-    return {name: kept.get(name, value) for name, value in usual.items()}
+__all__ = ["extend", "may_extend"]
 
 
-def may_extend(library: Library, model: int, method: str, settings: Mapping[str, Any]) -> bool:
+def may_extend(library: Library, model: int, how: HowGrouped) -> bool:
     """Whether the newest grouping was made just so, of at least half of the faces there are now.
 
     Groups of fewer tell too little of who is new. Only agglomerative ones are extended: k-means and
     HDBSCAN have no rule of their own for a single new face. Two default thresholds are the same.
     """
     newest = library.groupings.newest()
-    if newest is None or newest.model != model or not newest.method == method == "agglomerative":
+    if newest is None or newest.model != model:
         return False
-    before, now = settings_of(newest), dict(settings)
-    if before["default_threshold"] and now["default_threshold"]:
-        now["threshold"] = before["threshold"]
-    if any(now[name] != before[name] for name in ("threshold", "k", "by_centroid")):
+    if not newest.method == how.settings.method == "agglomerative":
+        return False
+    before = how_grouped(newest)
+    wanted = how.settings
+    if before.rule is not None and how.rule is not None:
+        wanted = replace(wanted, threshold=before.settings.threshold)
+    if before.settings != wanted:
         return False
     seen = next((one.faces for one in library.models() if one.id == model), 0)
     return 2 * len(library.groupings.looked_at().faces) >= seen
@@ -86,8 +82,8 @@ def _placed(
     changed: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """The groups once they obey what was said, which faces are then new, and where those go."""
-    settings = settings_of(grouping)
-    threshold, by_centroid = float(settings["threshold"]), bool(settings["by_centroid"])
+    settings = how_grouped(grouping).settings
+    threshold, by_centroid = settings.reach, settings.by_centroid
     bound = constraints(library, faces)
     released = _released(library, faces, changed, bound)
     settled = settle(vectors, previous, released, threshold=threshold, constraints=bound)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import FaceclusterError
-from facecluster.grouping import attach, group_steps, renumber, result
+from facecluster.grouping import Settings, attach, group_steps, renumber, result
 from facecluster.library import Library
 from facecluster.people.bonds import constraints
+from facecluster.people.settings import HowGrouped
 
 __all__ = ["Churn", "Regrouping", "check_churn", "regroup", "regroup_steps"]
 
@@ -62,54 +62,32 @@ def regroup(
     k: int | None,
     by_centroid: bool = True,
     allow_churn: bool = False,
-    default_threshold: bool = False,
 ) -> Regrouping:
-    """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
-
-    Groups keep their numbers with most of their faces. Without allow_churn it is an error, and
-    nothing is changed, when named faces would leave their person's groups, as those unseen do.
-    default_threshold says that the threshold is the network's own, which is kept beside it.
-    """
-    return result(
-        regroup_steps(
-            library,
-            model,
-            method=method,
-            threshold=threshold,
-            k=k,
-            by_centroid=by_centroid,
-            allow_churn=allow_churn,
-            default_threshold=default_threshold,
-        )
-    )
+    """The same as `regroup_steps`, all at once, with the settings one by one."""
+    how = HowGrouped(Settings(method, threshold, k, by_centroid))
+    return result(regroup_steps(library, model, how, allow_churn=allow_churn))
 
 
 def regroup_steps(
-    library: Library,
-    model: int,
-    *,
-    method: str,
-    threshold: float | None,
-    k: int | None,
-    by_centroid: bool = True,
-    allow_churn: bool = False,
-    default_threshold: bool = False,
+    library: Library, model: int, how: HowGrouped, *, allow_churn: bool = False
 ) -> Generator[float, None, Regrouping]:
-    """The same as `regroup`, which yields the share that is done meanwhile, 0 to 1.
+    """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Nothing is changed before the last step, and then all at once.
+    Yields the share that is done meanwhile, 0 to 1; nothing is changed before the last step, and
+    then all at once. Groups keep their numbers with most of their faces. Without allow_churn it is
+    an error, and nothing is changed, when named faces would leave their person's groups, as those
+    unseen do.
     """
     faces, vectors = library.embeddings(model)
-    settings: dict[str, Any] = {"threshold": threshold, "k": k, "by_centroid": by_centroid}
-    labels = yield from _grouped(library, faces, vectors, method, settings)
+    labels = yield from _grouped(library, faces, vectors, how.settings)
     previous, unused = library.groupings.previous(faces)
     numbers, next_number = renumber(labels, previous, unused)
     with library.transaction():
         before = library.groupings.at_home()
         library.groupings.save(
             model=model,
-            method=method,
-            settings={**settings, "default_threshold": default_threshold},
+            method=how.settings.method,
+            settings=how.kept(),
             faces=faces,
             numbers=numbers,
             next_number=next_number,
@@ -119,32 +97,25 @@ def regroup_steps(
 
 
 def _grouped(
-    library: Library,
-    faces: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    method: str,
-    settings: dict[str, Any],
+    library: Library, faces: NDArray[np.int64], vectors: NDArray[np.float32], settings: Settings
 ) -> Generator[float, None, NDArray[np.int64]]:
     """Labels (N,) of all faces: poor ones join the groups of the others (see library/tiers.py)."""
     bound = constraints(library, faces)
     poor = library.attach_only(faces)
     # With k alone nothing says how near is near enough.
-    if settings["threshold"] is None or not poor.any():
-        steps = group_steps(vectors, method=method, constraints=bound, **settings)
-        return (yield from steps)
+    if settings.threshold is None or not poor.any():
+        return (yield from group_steps(vectors, settings, bound))
     core = np.flatnonzero(~poor)
     labels = np.full(len(faces), -1, dtype=np.int64)
-    labels[core] = yield from group_steps(
-        vectors[core], method=method, constraints=bound.subset(core), **settings
-    )
+    labels[core] = yield from group_steps(vectors[core], settings, bound.subset(core))
     return attach(
         vectors,
         labels,
         poor,
         ~poor,
-        threshold=settings["threshold"],
+        threshold=settings.threshold,
         constraints=bound,
-        by_centroid=settings["by_centroid"],
+        by_centroid=settings.by_centroid,
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facecluster.grouping import METHODS, Constraints, group, group_steps
+from facecluster.grouping import METHODS, Constraints, Settings, group, group_steps
 from facecluster.grouping.steps import part, result
 
 from .test_agglomerative import people
@@ -31,12 +31,14 @@ def test_a_part_has_its_share_of_the_whole():
 @pytest.mark.parametrize("n", [0, 1, 900])
 def test_shares_rise_to_one_and_the_labels_are_those_of_group(method, n):
     rows = people(0, n, 16, 0.9, 30)
-    how = {"method": method, "threshold": 0.9, "k": None, "constraints": Constraints.none(n)}
-    shares, steps = [0.0], group_steps(rows, **how)
+    bound = Constraints.none(n)
+    shares, steps = [0.0], group_steps(rows, Settings(method, 0.9), bound)
     with pytest.raises(StopIteration) as end:
         while True:
             shares.append(next(steps))
     assert (np.diff(shares) >= 0).all()
     assert shares[-1] <= 1.0
     assert n < 900 or len(shares) > 1
-    assert np.array_equal(end.value.value, group(rows, **how))
+    assert np.array_equal(
+        end.value.value, group(rows, method=method, threshold=0.9, k=None, constraints=bound)
+    )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from facecluster.errors import FaceclusterError, UsageError
+from facecluster.grouping import Settings, result
 from facecluster.library import Library
 from facecluster.people import (
+    HowGrouped,
     Regrouping,
     extend,
+    how_grouped,
     ignore,
     may_extend,
     merge,
@@ -20,8 +25,8 @@ from facecluster.people import (
     name_group,
     redo,
     regroup,
+    regroup_steps,
     reject,
-    settings_of,
     split_group,
     undo,
 )
@@ -177,36 +182,64 @@ def test_ignored_faces_and_deleted_photos_come_back_to_their_groups(
 def test_what_may_be_extended(library: Library, model: int, six: list[int], put: Put) -> None:
     newest = library.groupings.newest()
     assert newest is not None
-    same = settings_of(newest)
-    assert may_extend(library, model, "agglomerative", same)
-    assert not may_extend(library, model, "agglomerative", {**same, "threshold": 0.9})
-    assert not may_extend(library, model, "agglomerative", {**same, "by_centroid": False})
-    assert not may_extend(library, model, "hdbscan", same)
-    assert not may_extend(library, model + 1, "agglomerative", same)
+    same = how_grouped(newest)
+
+    def may(**other: Any) -> bool:
+        return may_extend(library, model, HowGrouped(replace(same.settings, **other), same.rule))
+
+    assert may()
+    assert not may(threshold=0.9)
+    assert not may(by_centroid=False)
+    assert not may(method="hdbscan")
+    assert not may_extend(library, model + 1, same)
     for place in range(6):
         put(f"/more{place}", 5)
-    assert may_extend(library, model, "agglomerative", same)
+    assert may()
     put("/one more", 5)
-    assert not may_extend(library, model, "agglomerative", same), "most faces are new"
+    assert not may(), "most faces are new"
     regroup(library, model, method="kmeans", threshold=None, k=2)
-    assert not may_extend(library, model, "kmeans", {**same, "threshold": None, "k": 2})
+    assert not may(method="kmeans", threshold=None, k=2)
 
 
 def test_a_default_threshold_stays_that_of_the_last_full_pass(
     library: Library, model: int, six: list[int]
 ) -> None:
-    regroup(library, model, method="agglomerative", threshold=1.0, k=None, default_threshold=True)
+    before = HowGrouped(Settings("agglomerative", 1.0), {"faces": 4096})
+    today = HowGrouped(Settings("agglomerative", 0.9), {"faces": 8192})
+    result(regroup_steps(library, model, before))
     newest = library.groupings.newest()
-    assert newest is not None and settings_of(newest)["default_threshold"] is True
-    asked = {"threshold": None, "k": None, "by_centroid": True, "default_threshold": True}
-    assert may_extend(library, model, "agglomerative", asked)
+    assert newest is not None and how_grouped(newest) == before
+    assert may_extend(library, model, today)
+    assert not may_extend(library, model, HowGrouped(today.settings)), "the user's own threshold"
+
+
+def test_settings_of_older_versions_are_understood(
+    library: Library, model: int, six: list[int]
+) -> None:
+    def kept(settings: dict[str, object]) -> HowGrouped:
+        none = np.empty(0, dtype=np.int64)
+        library.groupings.save(
+            model=model,
+            method="agglomerative",
+            settings=settings,
+            faces=none,
+            numbers=none,
+            next_number=9,
+        )
+        newest = library.groupings.newest()
+        assert newest is not None
+        return how_grouped(newest)
+
+    assert kept({"threshold": 0.5}) == HowGrouped(Settings("agglomerative", 0.5))
+    assert kept({"threshold": 0.5, "k": None, "default_threshold": True}).rule == {}
+    assert kept({"threshold": 0.5, "by_centroid": False}).settings.by_centroid is False
 
 
 def test_nothing_to_extend_is_said(library: Library, model: int, put: Put) -> None:
     put("/a", 1)
     with pytest.raises(UsageError, match="facecluster group"):
         extend(library)
-    assert not may_extend(library, model, "agglomerative", {})
+    assert not may_extend(library, model, HowGrouped(Settings("agglomerative", 1.0)))
 
 
 def test_it_refuses_to_move_named_faces_and_changes_nothing(
