@@ -123,9 +123,10 @@ def far_thresholds(rows: Rows, who: NDArray[np.str_]) -> Iterator[tuple[str, flo
         yield f"all pairs: VAL at FAR {far:g}", evaluation.validation_rate(same, threshold)
 
 
-def library(
-    data: Path, embedder: Embedder, cache: Path, threshold: float
-) -> Iterator[tuple[str, float]]:
+def library_faces(
+    data: Path, embedder: Embedder, cache: Path
+) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """All faces (N, D), the photo of each (N,), the main faces (M,) and who those show (M,)."""
     with (data / "library" / "identities.csv").open(newline="", encoding="utf-8") as file:
         people = {row["file"]: row["person"] for row in csv.DictReader(file)}
     paths = sorted(path for path in (data / "library" / "photos").rglob("*") if path.is_file())
@@ -143,17 +144,22 @@ def library(
             marks = face[4:].reshape(5, 2)
             crops.append(align.crop(pixels, marks, embedder.crop_size, embedder.margin))
             photos.append(photo)
-    rows = embedded(crops, embedder)
-    constraints = Constraints(
-        np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.array(photos, dtype=np.int64)
-    )
-    yield "photos", float(len(paths))
+    answer = np.unique(truth, return_inverse=True)[1].astype(np.int64)
+    return embedded(crops, embedder), np.array(photos), np.array(chosen), answer
+
+
+def library(
+    data: Path, embedder: Embedder, cache: Path, threshold: float
+) -> Iterator[tuple[str, float]]:
+    rows, photos, chosen, answer = library_faces(data, embedder, cache)
+    none = np.empty((0, 2), np.int64)
+    constraints = Constraints(none, none, photos)
+    yield "photos with a face", float(len(np.unique(photos)))
     yield "faces", float(len(rows))
     yield "main faces", float(len(chosen))
-    answer = np.unique(truth, return_inverse=True)[1].astype(np.int64)
     yield "threshold", threshold
     yield from agreement.grouping(labelled(rows, threshold, constraints)[chosen], answer)
-    yield from grouped(rows, answer, np.array(chosen), constraints)
+    yield from grouped(rows, answer, chosen, constraints)
     average = labelled(rows, threshold, constraints, by_centroid=False)[chosen]
     for name, value in agreement.grouping(average, answer):
         yield f"average linkage: {name}", value
