@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,13 @@ __all__ = [
     "group_steps",
     "grow",
     "linkage",
+    "linkage_steps",
     "renumber",
     "result",
     "settle",
 ]
+
+Linkage: TypeAlias = Callable[..., Generator[float, None, Dendrogram]]
 
 # About the share of the time that is over before groups are joined by centroids, and before k-means
 # moves its first centres.
@@ -59,7 +63,10 @@ def group(
 
 
 def group_steps(
-    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
+    embeddings: NDArray[np.float32],
+    settings: Settings,
+    constraints: Constraints,
+    linked: Linkage = linkage_steps,
 ) -> Generator[float, None, NDArray[np.int64]]:
     """Labels (N,): 0..G-1 by falling size, then lowest row; -1 for a face in no group.
 
@@ -68,26 +75,33 @@ def group_steps(
     are then joined by their centroids. kmeans without k takes the number of groups that are found
     so, and begins with their centroids; faces farther than the threshold from all centres are in
     none. At last lone faces are put to large groups that are clearly the nearest (see
-    `attach_lone`), by any method, unless by_centroid is False or k is given. A group has at least `minimum` faces, or a face of which it is stated who
-    it is (a row of constraints.together). With any method all statements hold; no faces give no
-    labels, one face gives -1, two faces are a group when they are within the threshold, identical
-    vectors are one group, and faces all farther apart than the threshold are in none. Raises
-    UsageError for contradicting statements; ValueError for arrays that do not fit.
+    `attach_lone`), by any method, unless by_centroid is False or k is given.
+
+    A group has at least `minimum` faces, or a face of which it is stated who it is (a row of
+    constraints.together). With any method all statements hold; no faces give no labels, one face
+    gives -1, two faces are a group when they are within the threshold, identical vectors are one
+    group, and faces all farther apart than the threshold are in none. linked takes the place of
+    linkage_steps, with the same merges, up to the threshold at least. Raises UsageError for
+    contradicting statements; ValueError for arrays that do not fit.
     """
     _check(embeddings, constraints)
     if len(embeddings) == 0:
         return np.empty(0, dtype=np.int64)
-    make = {"agglomerative": _agglomerative, "kmeans": _kmeans, "hdbscan": _hdbscan}
-    labels = yield from make[settings.method](embeddings, settings, constraints)
+    if settings.method == "hdbscan":
+        labels = yield from _hdbscan(embeddings, settings, constraints)
+    elif settings.method == "kmeans":
+        labels = yield from _kmeans(embeddings, settings, constraints, linked)
+    else:
+        labels = yield from _agglomerative(embeddings, settings, constraints, linked)
     if settings.by_centroid and settings.k is None:
         labels = _lone_attached(labels, embeddings, settings, constraints)
     return _in_order(labels, constraints, settings.minimum)
 
 
 def _agglomerative(
-    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints, linked: Linkage
 ) -> Generator[float, None, NDArray[np.int64]]:
-    steps = linkage_steps(embeddings, threshold=settings.reach, constraints=constraints)
+    steps = linked(embeddings, threshold=settings.reach, constraints=constraints)
     tree = yield from part(steps, 0.0, LINKED if settings.by_centroid else 1.0)
     labels = cut(tree, settings.reach)
     return (yield from _joined(labels, embeddings, settings, constraints))
@@ -116,12 +130,13 @@ def _joined(
 
 
 def _kmeans(
-    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints
+    embeddings: NDArray[np.float32], settings: Settings, constraints: Constraints, linked: Linkage
 ) -> Generator[float, None, NDArray[np.int64]]:
     if settings.k is not None:
         centres = spread_centres(embeddings, settings.k, settings.seed)
     else:
-        labels = yield from part(_agglomerative(embeddings, settings, constraints), 0.0, LINKED)
+        start = _agglomerative(embeddings, settings, constraints, linked)
+        labels = yield from part(start, 0.0, LINKED)
         centres = centres_of(embeddings, labels, settings.minimum)
     steps = kmeans_steps(embeddings, centres, settings.reach, constraints, settings.seed)
     return (yield from part(steps, LINKED, 1.0))

@@ -16,6 +16,7 @@ from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.forgetting import Erased, Forgetting
 from facecluster.library.groupings import Grouping, Groupings, Leader
+from facecluster.library.merges import KeptMerges, Merges
 from facecluster.library.overview import Front, Overview, Progress
 from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
 from facecluster.library.scanned import KnownFile, Scanned, Unembedded
@@ -29,6 +30,7 @@ __all__ = [
     "Fact",
     "Front",
     "Grouping",
+    "KeptMerges",
     "Kind",
     "KnownFile",
     "Leader",
@@ -110,8 +112,9 @@ class Status:
 class Library:
     """One database file and the questions it answers; a context manager.
 
-    scanned takes what a scan finds, groupings the groups, statements what the user says, forgetting
-    takes people out of all of them; overview has the quick answers that a page needs.
+    scanned takes what a scan finds, groupings the groups, merges how they came about, statements
+    what the user says, forgetting takes people out of all of them; overview has the quick answers
+    that a page needs.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -119,6 +122,7 @@ class Library:
         self.path = connection.path
         self.scanned = Scanned(connection)
         self.groupings = Groupings(connection)
+        self.merges = Merges(connection)
         self.statements = Statements(connection)
         self.forgetting = Forgetting(connection)
         self.overview = Overview(connection)

@@ -146,6 +146,7 @@ class Forgetting:
             (faces, person),
         )
         places = self._leave_out(faces)
+        connection.run("delete from merges")  # distances from the faces that are to be forgotten
         vectors = connection.count(f"delete from embedding where face {listed}", (faces,))
         statements = connection.count(f"delete from statement where face {listed}", (faces,))
         statements += connection.count(_REPLACED, (person,))

@@ -304,6 +304,25 @@ def tiers_of_faces(database: Database) -> None:
     _execute(database, TIERS)
 
 
+# Of one full pass by average linkage, at most. made_of is a digest of the vectors and statements
+# that they depend on: other ones, and the merges are of no use. They are made of people's vectors,
+# so forgetting somebody deletes them.
+_MERGES = """
+create table merges (
+    made_of blob not null,
+    pairs blob not null,
+    heights blob not null,
+    threshold real not null
+) strict;
+"""
+
+
+@MIGRATIONS()
+def merges_kept(database: Database) -> None:
+    """The merges of the last full pass, for groups at another threshold."""
+    _execute(database, _MERGES)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from facecluster.errors import FaceclusterError
 from facecluster.grouping import Settings, attach, group_steps, renumber, result
 from facecluster.library import Library
 from facecluster.people.bonds import constraints
+from facecluster.people.linking import linkage_kept
 from facecluster.people.settings import HowGrouped
 
 __all__ = ["Churn", "Regrouping", "check_churn", "regroup", "regroup_steps"]
@@ -73,7 +75,7 @@ def regroup_steps(
 ) -> Generator[float, None, Regrouping]:
     """Group all faces anew with this model's vectors, bound by what was stated, and keep it.
 
-    Yields the share that is done meanwhile, 0 to 1; nothing is changed before the last step, and
+    Yields the share that is done meanwhile, 0 to 1; no group is changed before the last step, and
     then all at once. Groups keep their numbers with most of their faces. Without allow_churn it is
     an error, and nothing is changed, when named faces would leave their person's groups, as those
     unseen do.
@@ -102,12 +104,13 @@ def _grouped(
     """Labels (N,) of all faces: poor ones join the groups of the others (see library/tiers.py)."""
     bound = constraints(library, faces)
     poor = library.attach_only(faces)
+    linked = partial(linkage_kept, library)
     # With k alone nothing says how near is near enough.
     if settings.threshold is None or not poor.any():
-        return (yield from group_steps(vectors, settings, bound))
+        return (yield from group_steps(vectors, settings, bound, linked))
     core = np.flatnonzero(~poor)
     labels = np.full(len(faces), -1, dtype=np.int64)
-    labels[core] = yield from group_steps(vectors[core], settings, bound.subset(core))
+    labels[core] = yield from group_steps(vectors[core], settings, bound.subset(core), linked)
     return attach(
         vectors,
         labels,

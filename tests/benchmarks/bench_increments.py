@@ -1,9 +1,10 @@
 """What an increment costs beside a full pass, and how near its groups are to those from scratch.
 
-    python tests/benchmarks/bench_increments.py [time agreement real] [--faces 20000]
+    python tests/benchmarks/bench_increments.py [time threshold agreement real] [--faces 20000]
 
-Three Markdown tables. Time: new photos of two faces into a library of made faces, one full pass and
-one increment, reading and writing included. Agreement: some of 4,000 made faces come after the full
+Four Markdown tables. Time: new photos of two faces into a library of made faces, one full pass and
+one increment, reading and writing included. Threshold: a full pass, then one at a lower threshold
+from its merges, and one that makes its own. Agreement: some of 4,000 made faces come after the full
 pass, at once or in ten steps; BCubed F of the groups against those from scratch, and precision,
 recall and F of both against the truth. Real photos: those of ../shared/data/library (or --data),
 some of which come after the full pass; left out where they are not there. Made faces: a long
@@ -26,13 +27,14 @@ from facecluster.detect import Detector
 from facecluster.embed import BUNDLED, open_model
 from facecluster.facenet.agreement import Agreement, bcubed
 from facecluster.grouping import Constraints, group, grow
-from facecluster.library import Library
+from facecluster.library import KeptMerges, Library
 from facecluster.people import extend, regroup
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 from facecluster.scan import Analyzer, scan
 
 Rows = NDArray[np.float32]
 THRESHOLD = 1.1
+LOWER = 1.0
 POINTS = ((3.0, 3.0), (7.0, 3.0), (5.0, 5.0), (3.0, 7.0), (7.0, 7.0))
 
 
@@ -76,6 +78,28 @@ def times(faces: int, photos: int) -> None:
     print(
         f"| {faces} | {done.looked_at} | {full:.2f} | {some:.2f} | {some / full:.1%} |", flush=True
     )
+
+
+def threshold(faces: int) -> None:
+    rows, _ = made(faces)
+    analyses = [photo(one, rows[2 * one : 2 * one + 2]) for one in range(faces // 2)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library.open(Path(folder) / "library.sqlite") as library,
+    ):
+        model = library.scanned.register_model(fingerprint="f", name="made", dimension=128)
+        library.scanned.add(analyses, detector="d", model=model)
+        spent, groups = [], []
+        nothing = KeptMerges(np.empty((0, 2), np.int64), np.empty(0), 0.0)
+        for squared, kept in ((THRESHOLD, False), (LOWER, True), (LOWER, False)):
+            if not kept:
+                library.merges.keep(b"", nothing)
+            began = time.process_time()
+            done = regroup(library, model, method="agglomerative", threshold=squared, k=None)
+            spent.append(time.process_time() - began)
+            groups.append(done.groups)
+    assert groups[1] == groups[2]
+    print(f"| {faces} | {spent[0]:.1f} | {spent[1]:.1f} | {spent[2]:.1f} |", flush=True)
 
 
 def agreement(share: float, steps: int, noise: float) -> None:
@@ -182,7 +206,7 @@ def main_faces(library: Library, people: dict[str, str]) -> dict[int, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     root = Path(__file__).resolve().parents[3]
-    parser.add_argument("tables", nargs="*", default=["time", "agreement", "real"])
+    parser.add_argument("tables", nargs="*", default=["time", "threshold", "agreement", "real"])
     parser.add_argument("--faces", type=int, nargs="+", default=[20_000])
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--data", type=Path, default=root / "shared" / "data")
@@ -191,6 +215,11 @@ def main() -> None:
         print("| faces | new | full pass, s | increment, s | ratio |\n|---|---|---|---|---|")
         for faces in chosen.faces:
             times(faces, chosen.photos)
+    if "threshold" in chosen.tables:
+        print("\n| faces | full pass, processor s | lower, its merges | lower, its own merges |")
+        print("|---|---|---|---|")
+        for faces in chosen.faces:
+            threshold(faces)
     if "agreement" in chosen.tables:
         print("\n| noise | new | steps | F, against scratch | P R F, increments | P R F, scratch |")
         print("|---|---|---|---|---|---|")
