@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster import images
+from facecluster import allocator, images
 from facecluster.align import TEMPLATE_SIZE, crop
 from facecluster.images import LONGEST, Picture
 from facecluster.quality import measure
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from facecluster.embed import Embedder
 
 __all__ = ["Analyzer", "Found"]
+
+# Batches after which freed memory goes back: 256 photos of a scan. Without it scanning a few
+# thousand photos holds 200 MB more and grows; it costs 10 ms.
+_GIVE_BACK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Analyzer:
         self._detector = detector
         self._longest = longest
         self._insists = insists
+        self._batches = itertools.count(1)
         self.embedder = embedder
         self.detector = f"{detector.name} {longest}px"
 
@@ -102,6 +108,8 @@ class Analyzer:
         return crop(picture.pixels, points, self.embedder.crop_size, self.embedder.margin)
 
     def _embed(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if next(self._batches) % _GIVE_BACK == 0:
+            allocator.give_back()
         if not crops:
             return np.empty((0, self.embedder.dimension), dtype=np.float32)
         rows: NDArray[np.float32] = self.embedder.embed(np.stack(crops))

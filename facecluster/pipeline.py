@@ -19,7 +19,7 @@ from typing import Protocol
 
 from facecluster import images
 from facecluster.analyzer import Analyzer, Found
-from facecluster.engines import Engine, threads
+from facecluster.engines import Engine, cores, threads
 from facecluster.errors import FaceclusterError, UnreadableImage
 from facecluster.images import Picture
 from facecluster.records import Analysis, FileStamp, Photo
@@ -74,7 +74,7 @@ class Here:
     """
 
     def __init__(self, analyzer: Analyzer, engine: Engine | None = None) -> None:
-        workers = min(8, os.cpu_count() or 1)
+        workers = min(8, cores())
         self._analyzer = analyzer
         self._files = engine or threads()
         self._networks = engine or threads(workers=workers, ahead=workers + 1, begin=_use_one_core)

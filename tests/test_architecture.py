@@ -13,7 +13,7 @@ PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
     {"records", "errors"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
-    | {"glimpse", "pace"},
+    | {"allocator", "glimpse", "pace"},
     {"installed"},
     {"detect", "embed", "quality", "missing", "portraits"},
     {"analyzer"},

@@ -185,6 +185,24 @@ def test_the_networks_are_those_of_facenet_pytorch():
             assert np.allclose(ours, np.hstack([scores[:, 1:], shifts, *points]), atol=1e-5)
 
 
+@given(st.integers(0, 70))
+@settings(deadline=None)
+def test_few_sizes_reach_a_network_and_every_crop_has_its_own_answer(count):
+    sizes = set()
+
+    class Network:
+        outputs = 3
+
+        def __call__(self, pixels):
+            sizes.add(len(pixels))
+            return pixels[:, :, :1, :1]
+
+    crops = np.random.default_rng(count).random((count, 2, 2, 3)).astype("f4")
+    answers = networks._answers(Network(), crops, 32)
+    assert np.array_equal(answers[:, 1], crops[:, 0, 0, 2])
+    assert sizes <= set(range(4, 33, 4))
+
+
 def blocks():
     """Noise in large pixels: P-Net takes a good part of it for faces."""
     return np.repeat(np.repeat(noise(40, 200), 4, 0), 4, 1)[:, :640]

@@ -24,7 +24,7 @@ from worker_functions import (
     where,
 )
 
-from facecluster.engines import Engine, WorkerLost, dask, processes, serial, threads
+from facecluster.engines import Engine, WorkerLost, cores, dask, processes, serial, threads
 from facecluster.errors import FaceclusterError
 
 ALL = ["serial", "threads", "processes", "dask"]
@@ -104,6 +104,18 @@ def test_threads_keep_the_order_with_any_settings(
 ) -> None:
     expected = [item * 2 for item in items]
     assert list(threads(workers=workers, ahead=ahead)(double, items)) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no such thing")
+def test_there_are_no_more_threads_than_processors_that_may_be_used() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == 1
+        assert len({thread for _, thread in threads()(where, range(20))}) == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert cores() == len(allowed)
 
 
 def test_each_thread_begins_before_its_first_item() -> None:

@@ -38,6 +38,10 @@ _BAND = 88
 _BATCH = {"pnet": 160, "rnet": 32, "onet": 16}
 _FIRST_BATCH = 128
 
+# A smaller number of crops is filled up to one of so many sizes: oneDNN keeps what it prepared for
+# each size, 30 MB for all that P-Net may be given.
+_SIZES = 8
+
 # The maximum of 3 x 3 or 2 x 2 pixels, every second one, that follows a network's layers.
 _POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}
 
@@ -171,11 +175,18 @@ class Refiner:
 
 
 def _answers(network: _Layers, crops: Floats, batch: int) -> Floats:
-    """The network's outputs for (N, side, side, 3) pixels, the two logits made one score."""
+    """The network's outputs for (N, side, side, 3) pixels, the two logits made one score.
+
+    It sees batch at a time, the last of them filled up with blank ones to a whole share of that.
+    """
     outputs = [torch.empty((0, network.outputs))]
+    few = batch // _SIZES
     for start in range(0, len(crops), batch):
-        part = torch.from_numpy(crops[start : start + batch])
-        outputs.append(network(part.permute(0, 3, 1, 2)).flatten(1).cpu())
+        part = crops[start : start + batch]
+        blank = np.zeros((-len(part) % few, *part.shape[1:]), dtype=np.float32)
+        pixels = torch.from_numpy(np.concatenate([part, blank]) if len(blank) else part)
+        rows = network(pixels.permute(0, 3, 1, 2)).flatten(1).cpu()
+        outputs.append(rows[: len(part)])
     x = torch.cat(outputs)
     result: Floats = torch.cat([x[:, :2].softmax(1)[:, 1:], x[:, 2:]], dim=1).numpy()
     return result

@@ -10,10 +10,17 @@ from typing import Protocol, TypeVar
 
 from facecluster.errors import FaceclusterError
 
-__all__ = ["Engine", "WorkerLost", "serial", "threads"]
+__all__ = ["Engine", "WorkerLost", "cores", "serial", "threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def cores() -> int:
+    """How many processors this process may use; under taskset or in a cpuset not all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class WorkerLost(FaceclusterError):
@@ -57,10 +64,10 @@ def threads(
     """An engine of a few threads that work up to `ahead` items in advance.
 
     Good for functions that wait for the disk or release the GIL, as Pillow does while decoding.
-    By default a thread for each processor, but at most 4, and two items a thread in advance. begin
-    is called once in each thread.
+    By default a thread for each of the `cores`, but at most 4, and two items a thread in advance.
+    begin is called once in each thread.
     """
-    workers = workers or min(4, os.cpu_count() or 1)
+    workers = workers or min(4, cores())
     ahead = ahead or 2 * workers
     if workers < 1 or ahead < 1:
         raise ValueError(f"workers and ahead must be >= 1, got {workers} and {ahead}")

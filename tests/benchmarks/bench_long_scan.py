@@ -1,11 +1,13 @@
 """A long scan: is its memory flat, its speed at the end that of the start, and a second one quick?
 
     python tests/benchmarks/bench_long_scan.py [--photos N] [--megapixels M] [--jobs J]
+        [--samples FOLDER]
 
-Copies of the sample photos with changed bytes (a JPEG comment each), resized to M megapixels, are
-scanned by `facecluster scan --json` as a process of its own, whose memory (with its workers') and
-progress are read once a second; then they are scanned again, unchanged. The first tenth of the
-photos is left out of the slope and is not the start: the allocator and the caches fill in it.
+Copies of the sample photos, or of the JPEGs in FOLDER, with changed bytes (a JPEG comment each),
+resized to M megapixels, are scanned by `facecluster scan --json` as a process of its own, whose
+memory (with its workers') and progress are read once a second; then they are scanned again,
+unchanged. The first tenth of the photos is left out of the slope and is not the start: the
+allocator and the caches fill in it.
 Prints a Markdown table.
 """
 
@@ -27,10 +29,10 @@ from PIL import Image
 SAMPLES = Path(__file__).resolve().parents[2] / "examples" / "photos"
 
 
-def make_photos(folder: Path, count: int, megapixels: float) -> None:
+def make_photos(samples: Path, folder: Path, count: int, megapixels: float) -> None:
     """Files of so many different contents, and nearly as quickly made as copied."""
     files = []
-    for path in sorted(SAMPLES.glob("*.jpg")):
+    for path in sorted(samples.glob("*.jpg")):
         with Image.open(path) as image:
             share = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
             size = (round(image.width * share), round(image.height * share))
@@ -78,11 +80,12 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=1000)
     parser.add_argument("--megapixels", type=float, default=1.0)
     parser.add_argument("--jobs", type=int)
+    parser.add_argument("--samples", type=Path, default=SAMPLES)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "photos"
         folder.mkdir()
-        make_photos(folder, options.photos, options.megapixels)
+        make_photos(options.samples, folder, options.photos, options.megapixels)
         command = [sys.executable, "-m", "facecluster", "--db", f"{name}/l.sqlite", "scan"]
         command += [str(folder), "--json"]
         jobs = ["--jobs", str(options.jobs)] if options.jobs else []
