@@ -99,7 +99,9 @@ class Analyzer:
         try:
             pixels = self._crop(picture, points / picture.scale)
             # Sharpness is compared between faces, so its crop has one size with every network.
-            sample = crop(picture.pixels, points / picture.scale, TEMPLATE_SIZE)
+            sample = pixels
+            if (self.embedder.crop_size, self.embedder.margin) != (TEMPLATE_SIZE, 0):
+                sample = crop(picture.pixels, points / picture.scale, TEMPLATE_SIZE)
         except ValueError:
             return None
         return Face(found.box, found.landmarks, found.score, measure(points, sample)), pixels

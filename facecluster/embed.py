@@ -138,9 +138,10 @@ class Embedder:
             )
         import torch
 
-        step = _BATCH.get(torch.device(self._device).type, _BATCH["cpu"])
-        rows = np.empty((len(crops), self.dimension), dtype=np.float32)
         kind = torch.device(self._device).type
+        # A crop and its mirror image are two of a batch: a few faces are few calls.
+        step = max(1, _BATCH.get(kind, _BATCH["cpu"]) // (1 + self._mirror))
+        rows = np.empty((len(crops), self.dimension), dtype=np.float32)
         autocast = torch.autocast(kind, torch.bfloat16, enabled=self._reduced)
         with torch.inference_mode(), autocast:
             for start in range(0, len(crops), step):
@@ -168,17 +169,22 @@ class Embedder:
         # The layout of the bytes is already channels last: only a view, nothing is moved.
         pictures = bytes_.permute(0, 3, 1, 2).float()
         if pictures.shape[2:] != self._picture:
+            # Where nothing shrinks both give the same, in a third of the time without.
+            shrinks = any(map(int.__gt__, pictures.shape[2:], self._picture))
             pictures = functional.interpolate(
-                pictures, size=self._picture, mode="bilinear", align_corners=False, antialias=True
+                pictures, self._picture, mode="bilinear", align_corners=False, antialias=shrinks
             )
         return ((pictures - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
 
     def _embedded(self, pictures: Tensor) -> Tensor:
+        import torch
         from torch.nn import functional
 
+        if self._mirror:
+            pictures = torch.cat([pictures, pictures.flip(3)])
         rows: Tensor = self._network(pictures).float()
         if self._mirror:
-            rows = rows + self._network(pictures.flip(3)).float()
+            rows = torch.add(*rows.chunk(2))
         # Once more in float32: a network that ends in bfloat16 would miss the sphere by 1 %.
         return functional.normalize(rows, dim=1)
 

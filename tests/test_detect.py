@@ -76,7 +76,7 @@ def test_the_name_tells_settings_apart():
 
 
 def sums_of(pixels):
-    return detect._sums(pixels, detect._Memory())
+    return detect._sums(pixels, networks.Memory(np.int32))
 
 
 def area_mean(pixels, height, width):
@@ -86,14 +86,39 @@ def area_mean(pixels, height, width):
     return x[0].permute(1, 2, 0).numpy()
 
 
+def whole(level):
+    """The level as one array."""
+    pixels = np.concatenate([block.copy() for block in level.blocks])
+    assert pixels.shape == (level.height, level.width, 3)
+    return pixels
+
+
 @settings(deadline=None, max_examples=50)
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30), st.integers(1, 30))
-def test_a_level_is_the_rounded_area_mean(height, width, new_height, new_width):
+@given(st.integers(1, 90), st.integers(1, 60), st.integers(1, 60), st.integers(1, 30))
+def test_a_level_is_the_area_mean(height, width, new_height, new_width):
     pixels = noise(height, width)
-    level = detect._shrunk(sums_of(pixels), new_height, new_width)
-    assert level.shape == (new_height + new_height % 2, new_width + new_width % 2, 3)
     wanted = area_mean(pixels, new_height, new_width)
-    assert np.allclose(level[:new_height, :new_width], wanted, atol=0.501)
+    wanted = np.pad(wanted, ((0, new_height % 2), (0, new_width % 2), (0, 0)), mode="edge")
+    for rounded, kind, tolerance in ((True, np.uint8, 0.501), (False, np.float32, 1e-3)):
+        level = whole(detect._level(sums_of(pixels), new_height, new_width, rounded=rounded))
+        assert level.dtype == kind
+        assert level.shape == wanted.shape
+        assert np.allclose(level, wanted, atol=tolerance)
+
+
+def test_a_level_of_a_picture_too_wide_for_opencv_is_made_all_the_same(monkeypatch):
+    wide = whole(detect._level(sums_of(noise(13, 33_000)), 12, 30_000, rounded=True))
+    assert np.abs(wide.astype(float) - area_mean(noise(13, 33_000), 12, 30_000)).max() < 0.501
+    sums = sums_of(noise(30, 50))
+    wanted = whole(detect._level(sums, 20, 30, rounded=False))
+    monkeypatch.setattr(detect, "_COUNTED", 40)
+    assert np.array_equal(whole(detect._level(sums, 20, 30, rounded=False)), wanted)
+
+
+def test_large_levels_are_in_memory_one_by_one():
+    sizes = [(1500, 2000), (1100, 1400), (800, 1000), (20, 30)]
+    assert detect._groups(sizes) == [sizes[:1], sizes[1:2], sizes[2:]]
+    assert detect._groups(sizes[:2]) == [sizes[:1], sizes[1:2]]
 
 
 @settings(deadline=None, max_examples=25)
@@ -132,7 +157,7 @@ def test_sums_of_a_huge_white_picture_do_not_overflow():
 
 
 def test_sums_use_their_memory_again_and_each_thread_has_its_own():
-    memory = detect._Memory()
+    memory = networks.Memory(np.int32)
     first = detect._sums(noise(20, 30), memory)
     smaller = noise(9, 8, seed=1)
     again = detect._sums(smaller, memory)
@@ -141,6 +166,13 @@ def test_sums_use_their_memory_again_and_each_thread_has_its_own():
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(detect._sums, smaller, memory).result()
     assert not np.shares_memory(again, other)
+
+
+def test_memory_does_not_keep_what_is_huge(monkeypatch):
+    memory = networks.Memory(np.uint8)
+    monkeypatch.setattr(networks, "_KEPT", 100)
+    assert not np.shares_memory(memory.array((5, 7, 3)), memory.array((5, 7, 3)))
+    assert np.shares_memory(memory.array((5, 6, 3)), memory.array((5, 5, 3)))
 
 
 def overlap(a, b, of_smaller):
@@ -208,17 +240,44 @@ def blocks():
     return np.repeat(np.repeat(noise(40, 200), 4, 0), 4, 1)[:, :640]
 
 
-def test_the_first_look_of_p_net_misses_no_cell_that_the_second_takes():
+def as_level(pixels):
+    return networks.Level(*pixels.shape[:2], np.array_split(pixels, 3))
+
+
+def p_net(*, reduced):
+    return networks.PNet(networks.load()[0]["pnet"], torch.device("cpu"), reduced=reduced)
+
+
+def plain_p_net(level):
+    """Scores (h, w) and shifts (h, w, 4) of facenet-pytorch's P-Net."""
     from facenet_pytorch.models.mtcnn import PNet
 
-    level = blocks()
-    weights, _ = networks.load()
+    x = (torch.from_numpy(level).permute(2, 0, 1)[None] - 127.5) / 128
+    shifts, scores = PNet().eval()(x)
+    return scores[0, 1].numpy(), shifts[0].permute(1, 2, 0).numpy()
+
+
+def test_p_net_finds_the_cells_of_facenet_pytorch_on_each_level():
+    levels = [blocks().astype("f4"), blocks()[:80, 100:500].astype("f4") * 0.9 + 0.25]
     with torch.inference_mode():
-        (cells,) = networks.PNet(weights["pnet"], torch.device("cpu")).likely([level])
-        x = (torch.from_numpy(level).permute(2, 0, 1)[None] - 127.5) / 128
-        scores = PNet().eval()(x)[1][0, 1].numpy()
+        found = p_net(reduced=False).found([as_level(level) for level in levels])
+        for level, (cells, rows) in zip(levels, found, strict=True):
+            scores, shifts = plain_p_net(level)
+            y, x = np.nonzero(scores >= 0.6)
+            assert len(x) > 10
+            order = np.lexsort(cells.T)
+            assert np.array_equal(cells[order], np.stack([x, y], 1))
+            wanted = np.hstack([scores[y, x, None], shifts[y, x]])
+            assert np.allclose(rows[order], wanted, atol=1e-4)
+
+
+def test_the_first_look_of_p_net_misses_no_cell_that_the_second_takes():
+    level = blocks()[:, :320]
+    with torch.inference_mode():
+        (cells,) = p_net(reduced=networks.reduces(torch.device("cpu"))).likely([as_level(level)])
+        scores, _ = plain_p_net(level)
     wanted = {(x, y) for y, x in zip(*np.nonzero(scores >= 0.6), strict=True)}
-    assert len(wanted) > 60
+    assert len(wanted) > 30
     assert wanted <= set(map(tuple, cells.tolist()))
     assert len(cells) < 3 * len(wanted)
 
@@ -242,16 +301,18 @@ def test_the_first_look_of_r_net_changes_no_score_above_it():
 def test_every_cell_of_every_level_is_once_on_the_sheet(sizes):
     sizes.sort(reverse=True)  # as in a pyramid
     levels = [noise(2 * h, 2 * w, i) for i, (h, w) in enumerate(sizes)]
-    sheet, pieces = networks._laid_out(levels)
+    height, pieces = networks._laid_out([level.shape[:2] for level in levels])
+    sheet = np.zeros((height, networks._SHEET, 3), dtype=np.uint8)
     taken = np.zeros(sheet.shape[:2], dtype=int)
     for level, mine in zip(levels, pieces, strict=True):
+        networks._draw(as_level(level), mine, sheet)
         columns = []
-        for left, top, right, shift in mine:
-            part = sheet[2 * top : 2 * top + len(level), 2 * left : 2 * right + 10]
-            start = 2 * (left + shift)
-            assert np.array_equal(part, level[:, start : start + part.shape[1]])
-            taken[2 * top : 2 * top + len(level), 2 * left : 2 * right + 10] += 1
-            columns += range(left + shift, right + shift)
+        for start, left, top, width in mine:
+            assert left % 2 == top % 2 == start % 2 == 0
+            part = slice(top, top + len(level)), slice(left, left + width)
+            assert np.array_equal(sheet[part], level[:, start : start + width])
+            taken[part] += 1
+            columns += range(start // 2, (start + width) // 2 - 5)
         assert columns == list(range(level.shape[1] // 2 - 5))
     assert taken.max() == 1
 

@@ -7,29 +7,31 @@ the five landmarks. The boxes are those of facenet_pytorch.MTCNN; the time is no
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facecluster.detect.networks import LEAST_SCORE, PNet, Refiner, load
+from facecluster.detect.networks import LEAST_SCORE, Level, Memory, PNet, Refiner, load, reduces
 from facecluster.images import Picture
 from facecluster.records import Box, Point
 
 __all__ = ["Detection", "Detector"]
 
 Bytes = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Sums = NDArray[np.int32] | NDArray[np.float64]
 
 _FACTOR = 0.709  # from level to level of the pyramid, as in facenet_pytorch.MTCNN
 _CELL = 12  # the side of what one output of P-Net sees
+_COUNTED = 32_000  # the most columns or rows of a picture that cv2.remap works on, about
+_LARGE = 1_000_000  # the pixels of a level that is better alone in memory
 _ROWS = 24  # of a level made at once, to stay in the processor's own cache: a third of the time
 
 
@@ -61,10 +63,10 @@ class Detector:
             raise ValueError("min_face must be > 0 pixels and min_share in [0, 1)")
         self._min_face, self._min_share = min_face, min_share
         self._device = torch.device(device)
-        self._memory = _Memory()
+        self._memory = Memory(np.int32)
         weights, digest = load()
         self.name = f"mtcnn-{digest} {min_face:g}px {100 * min_share:g}%"
-        self._pnet = PNet(weights["pnet"], self._device)
+        self._pnet = PNet(weights["pnet"], self._device, reduced=reduces(self._device))
         self._rnet = Refiner("rnet", weights["rnet"], self._device)
         self._onet = Refiner("onet", weights["onet"], self._device)
 
@@ -99,15 +101,10 @@ class Detector:
         if not scales:
             return np.empty((0, 4), dtype=np.float32)
         sizes = [(min(height, int(height * s + 1)), min(width, int(width * s + 1))) for s in scales]
-        cells = self._pnet.likely([_shrunk(sums, *size) for size in sizes])
-        crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
-        answers = np.split(
-            self._pnet(np.concatenate(crops)), np.cumsum([len(c) for c in cells])[:-1]
-        )
         found = []
-        for scale, some, rows in zip(scales, cells, answers, strict=True):
+        for scale, (cells, rows) in zip(scales, self._look(sums, sizes), strict=True):
             good = rows[:, 0] >= LEAST_SCORE["pnet"]
-            rows, first = rows[good], 2 * some[good].astype(np.float32)
+            rows, first = rows[good], 2 * cells[good].astype(np.float32)
             corners = np.floor(np.hstack([first + 1, first + _CELL]) / np.float32(scale))
             keep = _overlapping_least(corners, rows[:, 0], 0.5)
             found.append(np.hstack([corners, rows])[keep])
@@ -115,6 +112,19 @@ class Detector:
         rows = rows[_overlapping_least(rows[:, :4], rows[:, 4], 0.7)]
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
         return _squares(rows[:, :4] + rows[:, 5:] * sides)
+
+    def _look(self, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
+        """P-Net's cells of each level, (N, 2), and what it says of them, (N, 5)."""
+        if not self._pnet.looks_twice:
+            found = []
+            for some in _groups(sizes):
+                found += self._pnet.found([_level(sums, *size, rounded=False) for size in some])
+            return found
+        cells = self._pnet.likely([_level(sums, *size, rounded=True) for size in sizes])
+        crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
+        answers = self._pnet(np.concatenate(crops))
+        parts = np.split(answers, np.cumsum([len(c) for c in cells])[:-1])
+        return list(zip(cells, parts, strict=True))
 
     def _refine(self, sums: Sums, boxes: Floats) -> Floats:
         """R-Net's choice of the candidates, moved to fit and square again."""
@@ -138,25 +148,11 @@ def _decided(picture: Picture, boxes: Floats, answers: Floats) -> list[Detection
     return [_detection(rows[i], marks[i], float(scores[i]), picture.scale) for i in keep]
 
 
-class _Memory(threading.local):
-    """Room for the sums of one picture in each thread: fresh memory costs more than filling it."""
-
-    def __init__(self) -> None:
-        self._room = np.empty(0, dtype=np.int32)
-
-    def array(self, shape: tuple[int, int, int]) -> NDArray[np.int32]:
-        """An array with anything in it, good until the next is asked for."""
-        size = math.prod(shape)
-        if self._room.size < size:
-            self._room = np.empty(size, dtype=np.int32)
-        return self._room[:size].reshape(shape)
-
-
 # Pixels. Pictures are shrunk as torch's area interpolation does it: each pixel is the plain mean of
 # those that it touches. That is four look-ups in a table of sums, whatever the size of the face.
 
 
-def _sums(pixels: Bytes, memory: _Memory) -> Sums:
+def _sums(pixels: Bytes, memory: Memory) -> Sums:
     """The sums of all pixels above and to the left, (H + 1, W + 1, 3), kept in memory."""
     height, width = pixels.shape[:2]
     pixels = np.ascontiguousarray(pixels)
@@ -168,26 +164,52 @@ def _sums(pixels: Bytes, memory: _Memory) -> Sums:
     return table
 
 
-def _shrunk(sums: Sums, height: int, width: int) -> Bytes:
+def _level(sums: Sums, height: int, width: int, *, rounded: bool) -> Level:
     """The whole picture as (height, width, 3), one more where that makes an even number.
 
-    The last row and column are doubled for it: P-Net pools pairs.
+    The last row and column are doubled for it: P-Net pools pairs. It is float32, or rounded bytes.
     """
+    blocks = _blocks(sums, height, width, rounded)
+    return Level(height + height % 2, width + width % 2, blocks)
+
+
+def _blocks(sums: Sums, height: int, width: int, rounded: bool) -> Iterator[Pixels]:
+    """The level's rows, _ROWS at a time, each block good until the next."""
     y0, y1, x0, x1 = _whole(sums, height, width)
-    # Along whole rows, and multiplied, it takes a third of the time of a division by the areas.
     wide, high = np.repeat(_shares(x0, x1), 3), _shares(y0, y1)[:, None]
-    level = np.empty((height + height % 2, width + width % 2, 3), dtype=np.uint8)
+    room = np.empty((_ROWS + 1, width + width % 2, 3), dtype=np.uint8 if rounded else np.float32)
     for top in range(0, height, _ROWS):
         part = slice(top, min(top + _ROWS, height))
         rows = np.take(sums, y1[part], axis=0) - np.take(sums, y0[part], axis=0)
-        total = np.take(rows, x1, axis=1) - np.take(rows, x0, axis=1)
-        flat = total.reshape(len(total), -1) * wide
+        total = _columns(rows, x1) - _columns(rows, x0)
+        count = len(total)
+        # Along whole rows, and multiplied, it takes a third of the time of a division by the areas.
+        flat = total.reshape(count, -1).astype(np.float32)
+        flat *= wide
         flat *= high[part]
-        flat += 0.5  # so that cutting the fraction off rounds
-        level[part, :width] = flat.reshape(total.shape)
-    level[height:] = level[height - 1]
-    level[:, width:] = level[:, width - 1 : width]
-    return level
+        if rounded:
+            flat += 0.5  # so that cutting the fraction off rounds
+        room[:count, :width] = flat.reshape(total.shape)
+        room[:count, width:] = room[:count, width - 1 : width]
+        if part.stop == height and height % 2:
+            room[count] = room[count - 1]
+            count += 1
+        yield cast(Pixels, room[:count])
+
+
+def _groups(sizes: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """The levels that are in memory together: large ones alone, all others."""
+    large = sum(height * width > _LARGE for height, width in sizes)
+    return [[size] for size in sizes[:large]] + ([sizes[large:]] if sizes[large:] else [])
+
+
+def _columns(rows: Sums, x: Ints) -> Sums:
+    """np.take(rows, x, axis=1), in half of the time where OpenCV can count the columns."""
+    if rows.shape[1] > _COUNTED:
+        return cast(Sums, np.take(rows, x, axis=1))
+    places = np.empty((len(rows), len(x), 2), dtype=np.int16)
+    places[..., 0], places[..., 1] = x, np.arange(len(rows))[:, None]
+    return cast(Sums, cv2.remap(rows, places, None, cv2.INTER_NEAREST))  # type: ignore[call-overload]
 
 
 def _cells(sums: Sums, height: int, width: int, cells: Ints) -> Floats:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +20,11 @@ from torch import Tensor
 from facecluster.errors import ModelError
 from facecluster.facenet.precision import multiplies_bfloat16
 
-__all__ = ["PNet", "Refiner", "load"]
+__all__ = ["Level", "Memory", "PNet", "Refiner", "load", "reduces"]
 
-Bytes = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 # The probability of a face that each network must give it, as in facenet_pytorch.MTCNN.
 LEAST_SCORE = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
@@ -41,6 +45,9 @@ _FIRST_BATCH = 128
 # A smaller number of crops is filled up to one of so many sizes: oneDNN keeps what it prepared for
 # each size, 30 MB for all that P-Net may be given.
 _SIZES = 8
+
+# The largest array whose memory each thread keeps: at most 100 MB.
+_KEPT = 25_000_000
 
 # The maximum of 3 x 3 or 2 x 2 pixels, every second one, that follows a network's layers.
 _POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}
@@ -69,83 +76,142 @@ def load() -> tuple[dict[str, dict[str, Tensor]], str]:
 
 
 class PNet:
-    """P-Net: a first look at the levels of a pyramid, a second one at the likely cells.
+    """P-Net over the levels of a pyramid, which are laid side by side on one sheet.
 
-    The levels are laid side by side on one sheet, which is worked off in bands of few sizes: the
-    work of a level is often less than what a call costs, and oneDNN prepares itself anew for every
-    size it is given.
+    The sheet is worked off in bands of few sizes: the work of a level is often less than what a
+    call costs, and oneDNN prepares itself anew for every size it is given. Where looks_twice, a
+    first look at rounded pixels in bfloat16 says which cells are worth a second one.
     """
 
-    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
-        self._first = _Layers("pnet", weights, device, reduced=_reduces(device))
-        self._second = _Layers("pnet", weights, device)
+    def __init__(self, weights: dict[str, Tensor], device: torch.device, *, reduced: bool) -> None:
+        self.looks_twice = reduced
+        self._first = _Layers("pnet", weights, device, reduced=reduced)
+        self._second = _Layers("pnet", weights, device) if reduced else self._first
         self._banded = device.type == "cpu"
+        self._memory = Memory(np.uint8 if reduced else np.float32)
 
-    def likely(self, levels: Sequence[Bytes]) -> list[NDArray[np.int64]]:
-        """For each level the cells worth a second look, (N, 2) x and y.
+    def found(self, levels: Sequence[Level]) -> list[tuple[Ints, Floats]]:
+        """For each level its N faces: the cells, (N, 2) x and y, and the answers, (N, 5).
 
-        A level is (H, W, 3), even numbers of 12 or more; cell (x, y) sees its 12 x 12 pixels from
-        (2x, 2y) on.
+        Cell (x, y) sees the level's 12 x 12 pixels from (2x, 2y) on. The answers are the score,
+        LEAST_SCORE or more, and four shifts.
         """
-        sheet, pieces = _laid_out(levels)
-        likely = self._likely(torch.from_numpy(sheet))
-        found = []
-        for level, mine in zip(levels, pieces, strict=True):
-            places = []
-            for left, top, right, shift in mine:
-                y, x = np.nonzero(likely[top : top + len(level) // 2 - 5, left:right])
-                places.append(np.stack([x + left + shift, y], 1))
-            found.append(np.concatenate(places))
-        return found
+        return self._over(levels, LEAST_SCORE["pnet"])
+
+    def likely(self, levels: Sequence[Level]) -> list[Ints]:
+        """For each level the cells worth a second look, (N, 2) x and y."""
+        return [cells for cells, _ in self._over(levels, _FIRST_LOOK)]
 
     def __call__(self, crops: Floats) -> Floats:
         """(N, 12, 12, 3) pixels of cells to (N, 5): the score and four shifts."""
         return _answers(self._second, crops, _BATCH["pnet"])
 
-    def _likely(self, sheet: Tensor) -> NDArray[np.bool_]:
-        """Which cells are worth a second look, (rows, columns)."""
+    def _over(self, levels: Sequence[Level], least: float) -> list[tuple[Ints, Floats]]:
+        """What `found` tells, of the cells whose score is at least that."""
+        height, pieces = _laid_out([(level.height, level.width) for level in levels])
+        sheet = self._memory.array((height, _SHEET, 3))
+        for level, mine in zip(levels, pieces, strict=True):
+            _draw(level, mine, sheet)
+        cells, rows = self._worked_off(torch.from_numpy(sheet), math.log(least / (1 - least)))
+        found = []
+        for level, mine in zip(levels, pieces, strict=True):
+            parts = []
+            for piece in mine:
+                first = piece.left // 2, piece.top // 2
+                last = first[0] + piece.width // 2 - 5, first[1] + level.height // 2 - 5
+                inside = np.flatnonzero(np.all((cells >= first) & (cells < last), axis=1))
+                shift = piece.start // 2 - first[0], -first[1]
+                parts.append((cells[inside] + shift, rows[inside]))
+            places, answers = zip(*parts, strict=True)
+            found.append((np.concatenate(places), np.concatenate(answers)))
+        return found
+
+    def _worked_off(self, sheet: Tensor, least: float) -> tuple[Ints, Floats]:
+        """The sheet's cells whose logits differ by at least that, (N, 2), and their answers."""
         rows = len(sheet) // 2 - 5
         step = _BAND if self._banded else rows
-        parts = []
+        cells, outputs = [], []
         for top in range(0, rows, step):
             band = sheet[2 * top : 2 * min(top + step, rows) + 10]
-            logits = self._first(band.permute(2, 0, 1)[None])[0, :2]
-            parts.append(logits[1] - logits[0] >= math.log(_FIRST_LOOK / (1 - _FIRST_LOOK)))
-        result: NDArray[np.bool_] = torch.cat(parts).cpu().numpy()
-        return result
+            output = self._first(band.permute(2, 0, 1)[None])[0].cpu().numpy()
+            width = output.shape[2]
+            output = output.reshape(len(output), -1)
+            places = np.flatnonzero(output[1] - output[0] >= least)
+            cells.append(np.stack([places % width, places // width + top], 1))
+            outputs.append(output[:, places].T)
+        return np.concatenate(cells), _scored(torch.from_numpy(np.concatenate(outputs)))
 
 
-def _laid_out(levels: Sequence[Bytes]) -> tuple[Bytes, list[list[tuple[int, int, int, int]]]]:
-    """A sheet, (H, _SHEET, 3), with all levels on it, largest first, and where their cells are.
+class Memory(threading.local):
+    """Room for one array in each thread: fresh memory costs more than filling it.
 
-    Each level comes in one piece or, when too wide, in several, so that every cell is in one: the
-    first column of cells on the sheet, the first row, the last column + 1, and what is to be added
-    to a column of the sheet to make it one of the level.
+    What is asked for above _KEPT numbers is fresh, and not kept.
+    """
+
+    def __init__(self, kind: type[np.generic]) -> None:
+        self._room = np.zeros(0, dtype=kind)
+
+    def array(self, shape: tuple[int, int, int]) -> NDArray[Any]:
+        """An array with anything in it, good until the next is asked for."""
+        size = math.prod(shape)
+        if size > _KEPT:
+            return np.zeros(shape, dtype=self._room.dtype)
+        if self._room.size < size:
+            self._room = np.zeros(size, dtype=self._room.dtype)
+        return self._room[:size].reshape(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of a pyramid, height x width, even numbers of 12 or more: its rows, some at a time.
+
+    blocks are (h, width, 3), from the top on.
+    """
+
+    height: int
+    width: int
+    blocks: Iterable[Pixels]
+
+
+class _Piece(NamedTuple):
+    """A strip of a level, from its column start on, and where it is on the sheet."""
+
+    start: int
+    left: int
+    top: int
+    width: int
+
+
+def _laid_out(sizes: Sequence[tuple[int, int]]) -> tuple[int, list[list[_Piece]]]:
+    """The height of a sheet for levels of these sizes, largest first, and where each is on it.
+
+    Each level comes in one piece or, when too wide, in several, so that every cell is in one.
     """
     shelves: list[list[int]] = []  # of pieces side by side: the top, and the pixels taken
     bottom = 0
-    placed: list[tuple[int, Bytes, int, int, int]] = []
-    for number, level in enumerate(levels):
-        height, width = level.shape[:2]
+    pieces: list[list[_Piece]] = [[] for _ in sizes]
+    for mine, (height, width) in zip(pieces, sizes, strict=True):
         for start in range(0, width - 10, _SHEET - 10):
-            part = level[:, start : start + _SHEET]
-            wide = part.shape[1]
+            wide = min(_SHEET, width - start)
             shelf = next((shelf for shelf in shelves if shelf[1] + wide <= _SHEET), None)
             if shelf is None:
                 shelf = [bottom, 0]
                 shelves.append(shelf)
                 bottom += height
-            placed.append((number, part, start, shelf[0], shelf[1]))
+            mine.append(_Piece(start, left=shelf[1], top=shelf[0], width=wide))
             shelf[1] += wide
     # Whole eights of rows of cells, so that few sizes occur.
-    sheet = np.zeros((-(-(bottom // 2 - 5) // 8) * 16 + 10, _SHEET, 3), dtype=np.uint8)
-    pieces: list[list[tuple[int, int, int, int]]] = [[] for _ in levels]
-    for number, part, start, top, left in placed:
-        height, wide = part.shape[:2]
-        sheet[top : top + height, left : left + wide] = part
-        x = left // 2
-        pieces[number].append((x, top // 2, x + wide // 2 - 5, start // 2 - x))
-    return sheet, pieces
+    return -(-(bottom // 2 - 5) // 8) * 16 + 10, pieces
+
+
+def _draw(level: Level, pieces: Sequence[_Piece], sheet: Pixels) -> None:
+    """Put the level's pieces where they belong on the sheet."""
+    row = 0
+    for block in level.blocks:
+        for start, left, top, width in pieces:
+            part = slice(top + row, top + row + len(block))
+            sheet[part, left : left + width] = block[:, start : start + width]
+        row += len(block)
 
 
 class Refiner:
@@ -158,7 +224,7 @@ class Refiner:
         self._batch = _BATCH[name]
         self._layers = _Layers(name, weights, device)
         self._first = None
-        if name == "rnet" and _reduces(device):
+        if name == "rnet" and reduces(device):
             self._first = _Layers(name, weights, device, reduced=True)
 
     def __call__(self, crops: Floats) -> Floats:
@@ -187,8 +253,13 @@ def _answers(network: _Layers, crops: Floats, batch: int) -> Floats:
         pixels = torch.from_numpy(np.concatenate([part, blank]) if len(blank) else part)
         rows = network(pixels.permute(0, 3, 1, 2)).flatten(1).cpu()
         outputs.append(rows[: len(part)])
-    x = torch.cat(outputs)
-    result: Floats = torch.cat([x[:, :2].softmax(1)[:, 1:], x[:, 2:]], dim=1).numpy()
+    return _scored(torch.cat(outputs))
+
+
+def _scored(outputs: Tensor) -> Floats:
+    """(N, 2 + M) outputs, their two logits made one score: (N, 1 + M)."""
+    score = outputs[:, :2].softmax(1)[:, 1:]
+    result: Floats = torch.cat([score, outputs[:, 2:]], dim=1).numpy()
     return result
 
 
@@ -262,7 +333,7 @@ class _Layers:
         return F.linear(x, *self._head).float()
 
 
-def _reduces(device: torch.device) -> bool:
+def reduces(device: torch.device) -> bool:
     """Whether a first look in bfloat16 pays: not measured on GPUs."""
     return device.type == "cpu" and multiplies_bfloat16()
 

@@ -223,8 +223,10 @@ def tell_shares(analyzer: Analyzer, embedder: Embedder, paths: list[Path]) -> No
 
 def _least_seconds(calls: Counter, embedder: Embedder, faces: int) -> float:
     """What the multiplications of the calls take at the peak of one core, in their precision."""
-    peak = {reduced: _peak(torch.bfloat16 if reduced else torch.float32) for reduced in (0, 1)}
-    print(f"\nPeak of one core: {peak[0] / 1e9:.0f} GFLOP/s float32, {peak[1] / 1e9:.0f} bfloat16.")
+    kinds = {reduced: torch.bfloat16 if reduced else torch.float32 for *_, reduced in calls}
+    peak = {reduced: _peak(kind) for reduced, kind in kinds.items()}
+    told = [f"{peak[reduced] / 1e9:.0f} GFLOP/s {kind}" for reduced, kind in kinds.items()]
+    print(f"\nPeak of one core: {', '.join(told)}.")
     plain = {"pnet": PNet(), "rnet": RNet(), "onet": ONet()}
     seconds = 0.0
     for (name, shape, reduced), times in calls.items():
