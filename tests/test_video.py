@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import sys
@@ -283,6 +284,22 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
     monkeypatch.setattr(images.video, "MAX_PIXELS", 160 * 96 - 1)
     with pytest.raises(UnreadableImage, match="too many pixels"):
         read_all(clip)
+
+
+def test_decoders_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = write_clip(tmp_path / "a.mp4", scenes(2))
+    monkeypatch.setattr(images.video, "_HOLD", 3 * 160 * 96)
+    gc.collect()
+    gc.disable()  # as when few objects are made
+    try:
+        most = 0
+        for _ in range(12):
+            read_all(clip)
+            there = gc.get_objects()
+            most = max(most, sum(isinstance(one, av.container.InputContainer) for one in there))
+    finally:
+        gc.enable()
+    assert most <= 5
 
 
 def test_without_the_package_the_sentence_says_how_to_get_it(
