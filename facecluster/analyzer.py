@@ -68,6 +68,10 @@ class Analyzer:
         """The picture at the size that the detector is given; raises UnreadableImage."""
         return images.read(path, longest=self._longest)
 
+    def read_all(self, path: Path) -> list[tuple[str, Picture]]:
+        """The same of all that the file shows, each with what follows its path (`read_all`)."""
+        return images.read_all(path, longest=self._longest)
+
     def analyze(self, pictures: Sequence[Picture]) -> list[Found]:
         """The faces of each picture; both networks see those of all pictures together."""
         detected = self._detector.detect(pictures)

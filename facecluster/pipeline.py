@@ -11,7 +11,7 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from facecluster.analyzer import Analyzer, Found
 from facecluster.engines import Engine, cores, threads
 from facecluster.errors import FaceclusterError, UnreadableImage
 from facecluster.images import Picture
+from facecluster.moments import is_clip
 from facecluster.records import Analysis, FileStamp, Photo
 
 __all__ = ["BATCH", "Analyse", "Elsewhere", "Here", "Look", "hashed", "read", "unread"]
@@ -37,16 +38,18 @@ _SECONDS = 2.0
 class Look:
     """A file on its way: hashed, then recognised as known content (linked), or read and analysed.
 
-    error says why it could not be hashed or read. Who analysed it sets analysis and drops picture;
-    lost says that whoever did so died, absent that its file is not there where it should be read.
+    pictures are what it shows, each with what follows the path in its name: one with nothing of a
+    photo, several of a clip. error says why it could not be hashed or read. Who analysed it sets
+    analyses, one a picture, and drops the pictures; lost says that whoever did so died, absent that
+    its file is not there where it should be read.
     """
 
     file: FileStamp
     sha256: str | None = None
     linked: bool = False
-    picture: Picture | None = None
+    pictures: tuple[tuple[str, Picture], ...] = ()
     error: str | None = None
-    analysis: Analysis | None = None
+    analyses: tuple[Analysis, ...] = ()
     lost: bool = False
     absent: bool = False
 
@@ -171,11 +174,11 @@ def hashed(look: Look) -> Look:
 
 
 def read(analyzer: Analyzer, look: Look) -> Look:
-    """The file with its picture, if it is wanted, or with why it cannot be read."""
+    """The file with its pictures, if they are wanted, or with why it cannot be read."""
     if look.linked or look.error:
         return look
     try:
-        return replace(look, picture=analyzer.read(Path(look.file.path)))
+        return replace(look, pictures=tuple(analyzer.read_all(Path(look.file.path))))
     except UnreadableImage as error:
         return replace(look, error=str(error), absent=not os.path.exists(look.file.path))
 
@@ -187,23 +190,33 @@ def unread(look: Look) -> Analysis:
 
 def _find(analyzer: Analyzer, looks: Sequence[Look]) -> list[Look]:
     """The files of a batch, those that are not linked with what is on them."""
-    pictures = [look.picture for look in looks if look.picture]
+    pictures = [picture for look in looks for _, picture in look.pictures]
     found = iter(analyzer.analyze(pictures) if pictures else ())
     return [
         look
         if look.linked
-        else replace(look, analysis=unread(look))
-        if look.picture is None
-        else replace(look, analysis=_analysis(look, look.picture, next(found)), picture=None)
+        else replace(look, analyses=(unread(look),))
+        if not look.pictures
+        else replace(look, analyses=_analyses(look, found), pictures=())
         for look in looks
     ]
 
 
-def _analysis(look: Look, picture: Picture, found: Found) -> Analysis:
+def _analyses(look: Look, found: Iterator[Found]) -> tuple[Analysis, ...]:
+    """What is on each of the file's pictures, of which `found` tells next."""
+    return tuple(_analysis(look, name, picture, next(found)) for name, picture in look.pictures)
+
+
+def _analysis(look: Look, name: str, picture: Picture, found: Found) -> Analysis:
     photo = Photo(
-        look.sha256 or "", picture.width, picture.height, picture.orientation, picture.taken_at
+        (look.sha256 or "") + name,
+        picture.width,
+        picture.height,
+        picture.orientation,
+        picture.taken_at,
     )
-    return Analysis(look.file, photo, found.faces, found.embeddings)
+    file = replace(look.file, path=look.file.path + name)
+    return Analysis(file, photo, found.faces, found.embeddings)
 
 
 def _lost(looks: Sequence[Look]) -> list[Look]:
@@ -212,7 +225,7 @@ def _lost(looks: Sequence[Look]) -> list[Look]:
 
 def _given_up(looks: Sequence[Look]) -> list[Look]:
     why = "The process that looked at it died, twice: it may need more memory than there is."
-    return [replace(look, analysis=unread(replace(look, error=why))) for look in looks]
+    return [replace(look, analyses=(unread(replace(look, error=why)),)) for look in looks]
 
 
 def _batches(looks: Iterable[Look], *, most: int) -> Generator[list[Look], None, None]:
@@ -222,7 +235,7 @@ def _batches(looks: Iterable[Look], *, most: int) -> Generator[list[Look], None,
     begun = time.monotonic()
     for look in looks:
         batch.append(look)
-        wanted = sum(not (look.linked or look.error) for look in batch)
+        wanted = sum(_wanted(look) for look in batch)
         if wanted < size and len(batch) < _FILES and time.monotonic() - begun < _SECONDS:
             continue
         yield batch
@@ -232,3 +245,10 @@ def _batches(looks: Iterable[Look], *, most: int) -> Generator[list[Look], None,
         batch, begun = [], time.monotonic()
     if batch:
         yield batch
+
+
+def _wanted(look: Look) -> int:
+    """How many pictures the networks will see of it; not read yet, a clip may have a batch."""
+    if look.linked or look.error:
+        return 0
+    return len(look.pictures) or (BATCH if is_clip(look.file.path) else 1)

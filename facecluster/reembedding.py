@@ -14,6 +14,7 @@ from facecluster.engines import threads
 from facecluster.errors import UnreadableImage
 from facecluster.images import Picture
 from facecluster.library import Library, Unembedded
+from facecluster.moments import file_of
 from facecluster.scan import Analyzer
 
 __all__ = ["Reembedding", "embed_unseen", "read_unchanged"]
@@ -72,7 +73,7 @@ def read_unchanged(one: Unembedded, read: Callable[[Path], Picture]) -> Picture 
     """The photo; None when it cannot be read, or is no longer the one that was scanned."""
     path = Path(one.file.path)
     try:
-        now = path.stat()
+        now = os.stat(file_of(path))
         if (now.st_size, now.st_mtime_ns) != (one.file.size, one.file.mtime_ns):
             return None
         return read(path)

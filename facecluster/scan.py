@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from facecluster.analyzer import Analyzer, Found
 from facecluster.engines import Engine, threads
 from facecluster.library import KnownFile, Library, Unembedded
 from facecluster.missing import check_plugged_in, really_gone
+from facecluster.moments import file_of, is_clip
 from facecluster.pace import work
 from facecluster.pipeline import BATCH, Analyse, Here, Look, hashed, read, unread
 from facecluster.records import Analysis, Face, FileStamp, Photo
@@ -32,12 +32,14 @@ __all__ = ["Analyzer", "Found", "Scan", "Summary", "scan"]
 class Summary:
     """A scan in figures, of files; faces counts those found in analysed photos.
 
-    linked files have content known from another file; embedded_again photos keep their faces and
-    get vectors of another model; removed files are no longer there; skipped ones are RAW photos
-    that are new or changed where the package to read them is not installed.
+    clips of those found are video clips. linked files have content known from another file;
+    embedded_again photos, among them single frames of clips, keep their faces and get vectors of
+    another model; removed files are no longer there; skipped ones are RAW photos and clips, clips
+    being skipped_clips, that are new or changed where the package to read them is not installed.
     """
 
     found: int = 0
+    clips: int = 0
     unchanged: int = 0
     analysed: int = 0
     linked: int = 0
@@ -45,6 +47,7 @@ class Summary:
     removed: int = 0
     unreadable: int = 0
     skipped: int = 0
+    skipped_clips: int = 0
     faces: int = 0
 
     @property
@@ -53,7 +56,8 @@ class Summary:
         return self.analysed + self.linked + self.embedded_again + self.unreadable
 
 
-OfFile = TypeVar("OfFile", Look, Unembedded)
+# What was found in a file, of each of its pictures.
+OfFile = tuple[FileStamp, Sequence[Analysis]]
 
 
 def scan(
@@ -84,8 +88,9 @@ def scan(
 class Scan:
     """The work to be done to bring the library up to date; iterating does it.
 
-    Yields one Analysis for each file looked at, after it was committed. total says how many that
-    will be, total_work how much work their sizes are, summary what has been done so far.
+    Yields one Analysis for each photo looked at, and for each frame of a clip, after it was
+    committed. total says how many files that will be of, total_work how much work their sizes are;
+    summary and work_done what has been done so far.
     """
 
     def __init__(
@@ -102,7 +107,8 @@ class Scan:
         self._engine, self._analyse = engine, analyse
         self._late: list[Look] = []
         self._roots = [os.path.abspath(root) for root in roots]
-        found = list(images.find_images(Path(root) for root in self._roots))
+        roots = map(Path, self._roots)
+        found = list(images.find_images(roots, clips=True))
         known = library.scanned.known_files(self._roots)
         if not allow_empty:
             check_plugged_in(self._roots, found, known)
@@ -116,18 +122,17 @@ class Scan:
         )
         looked_at = {look.file.path for look in self._looks}
         again = [
-            one
+            one.file
             for one in library.scanned.unembedded(self._model, self._roots)
-            if one.file.path not in looked_at
+            if file_of(one.file.path) not in looked_at
         ]
-        wanted = len(self._looks) + len(again)
-        self._looks, again = _readable(self._looks), _readable(again)
-        files = [look.file for look in self._looks] + [one.file for one in again]
-        self.total = len(files)
-        self.total_work = sum(work(file.size) for file in files)
-        self.summary = Summary(
-            found=len(found), unchanged=len(found) - wanted, skipped=wanted - self.total
-        )
+        wanted = [look.file for look in self._looks] + again
+        self._looks = [look for look in self._looks if _can_be_read(look.file)]
+        readable = [file for file in wanted if _can_be_read(file)]
+        self.total = len(readable)
+        self.total_work = sum(map(_work, readable))
+        self.work_done = 0
+        self.summary = _beginning(found, wanted)
 
     def __iter__(self) -> Iterator[Analysis]:
         yield from self._analyze()
@@ -145,7 +150,7 @@ class Scan:
             closing(self._analyse(recognised)) as batches,
         ):
             for batch in batches:
-                yield from self._commit([look.analysis for look in batch if look.analysis])
+                yield from self._commit(_analysed(batch))
                 self._late += [replace(look, lost=False) for look in batch if look.lost]
                 for look in batch:
                     if look.linked:
@@ -153,7 +158,7 @@ class Scan:
         if self._late:
             with closing(self._analyse(self._late, alone=True)) as batches:
                 for batch in batches:
-                    yield from self._commit([look.analysis for look in batch if look.analysis])
+                    yield from self._commit(_analysed(batch))
 
     def _recognise(self, hashed: Iterable[Look]) -> Generator[Look, None, None]:
         """Mark the files whose content is known, or comes earlier in this scan."""
@@ -167,27 +172,35 @@ class Scan:
                 coming.add(look.sha256)
                 yield look
 
-    def _commit(self, analyses: Sequence[Analysis]) -> Iterator[Analysis]:
+    def _commit(self, files: Sequence[OfFile]) -> Iterator[Analysis]:
+        """Keep what was found in some files, of each all of its pictures."""
+        analyses = [analysis for _, those in files for analysis in those]
         self._add(analyses)
         # All at once, before the first is yielded: who breaks off there is told what is kept.
-        self.summary.unreadable += sum(analysis.photo is None for analysis in analyses)
-        self.summary.analysed += sum(analysis.photo is not None for analysis in analyses)
+        self.summary.unreadable += sum(those[0].photo is None for _, those in files)
+        self.summary.analysed += sum(those[0].photo is not None for _, those in files)
         self.summary.faces += sum(len(analysis.faces) for analysis in analyses)
+        self.work_done += sum(_work(file) for file, _ in files)
         yield from analyses
 
     def _link(self, look: Look) -> Iterator[Analysis]:
         known = self._known(look.sha256 or "")
-        if known is None:  # the file it is a copy of could not be read
+        if not known:  # the file it is a copy of could not be read
             self._late.append(replace(look, linked=False))
             return
-        analysis = Analysis(look.file, *known, embeddings=None)
-        self._add([analysis])
+        analyses = [
+            Analysis(replace(look.file, path=look.file.path + name), photo, faces, embeddings=None)
+            for name, photo, faces in known
+        ]
+        self._add(analyses)
         self.summary.linked += 1
-        yield analysis
+        self.work_done += _work(look.file)
+        yield from analyses
 
     def _embed_again(self) -> Iterator[Analysis]:
         """Faces that this model has not seen: found by the same detector, before."""
-        again = _readable(self._library.scanned.unembedded(self._model, self._roots))
+        unembedded = self._library.scanned.unembedded(self._model, self._roots)
+        again = [one for one in unembedded if _can_be_read(one.file)]
         read_one = partial(read, self._analyzer)
         with closing(threads()(read_one, (Look(one.file) for one in again))) as looks:
             batch: list[tuple[Unembedded, Look]] = []
@@ -199,7 +212,7 @@ class Scan:
             yield from self._commit_again(batch)
 
     def _commit_again(self, batch: Sequence[tuple[Unembedded, Look]]) -> Iterator[Analysis]:
-        ready = [(one, look.picture) for one, look in batch if look.picture]
+        ready = [(one, look.pictures[0][1]) for one, look in batch if look.pictures]
         faces = [tuple(one.faces.values()) for one, _ in ready]
         parts = self._analyzer.embed([picture for _, picture in ready], faces)
         if ready:
@@ -207,11 +220,12 @@ class Scan:
             self._library.scanned.add_embeddings(self._model, ids, np.concatenate(parts))
         for (one, _), mine, part in zip(ready, faces, parts, strict=True):
             self.summary.embedded_again += 1
+            self.work_done += _work(one.file)
             yield Analysis(one.file, one.photo, mine, part)
-        yield from self._commit([unread(look) for _, look in batch if look.error])
+        yield from self._commit([(look.file, [unread(look)]) for _, look in batch if look.error])
 
-    def _known(self, sha256: str) -> tuple[Photo, tuple[Face, ...]] | None:
-        return self._library.scanned.known_photo(sha256, self._analyzer.accepts)
+    def _known(self, sha256: str) -> list[tuple[str, Photo, tuple[Face, ...]]]:
+        return self._library.scanned.known_content(sha256, self._analyzer.accepts)
 
     def _add(self, analyses: Sequence[Analysis]) -> None:
         self._library.scanned.add(analyses, detector=self._analyzer.detector, model=self._model)
@@ -229,7 +243,31 @@ def _look(
     return Look(file, before.sha256)
 
 
-def _readable(some: Sequence[OfFile]) -> list[OfFile]:
-    """Without RAW photos where the package to read them is not installed."""
-    with_raw = images.can_read_raw()
-    return [one for one in some if with_raw or not images.is_raw(one.file.path)]
+def _analysed(looks: Sequence[Look]) -> list[OfFile]:
+    return [(look.file, look.analyses) for look in looks if look.analyses]
+
+
+def _can_be_read(file: FileStamp) -> bool:
+    """Whether the package that its kind needs is installed."""
+    path = file_of(file.path)
+    if is_clip(path):
+        return images.can_read_clips()
+    return not images.is_raw(path) or images.can_read_raw()
+
+
+def _work(file: FileStamp) -> int:
+    """What it costs to look at a file: a clip as much as its frames, one of which is a photo."""
+    return (BATCH if is_clip(file.path) else 1) * work(file.size)
+
+
+def _beginning(found: Sequence[FileStamp], wanted: Sequence[FileStamp]) -> Summary:
+    """The figures that are known before anything is read; files are wanted by one or more names."""
+    files = {file_of(file.path) for file in wanted}
+    skipped = {file_of(file.path) for file in wanted if not _can_be_read(file)}
+    return Summary(
+        found=len(found),
+        clips=sum(is_clip(file.path) for file in found),
+        unchanged=len(found) - len(files),
+        skipped=len(skipped),
+        skipped_clips=sum(is_clip(path) for path in skipped),
+    )

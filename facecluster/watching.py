@@ -61,7 +61,7 @@ def _at_rest(roots: Sequence[Path], quiet: float) -> list[FileStamp] | None:
 def _pictures(roots: Sequence[Path]) -> list[FileStamp] | None:
     """The pictures there; None while a folder is not."""
     try:
-        return list(find_images(roots))
+        return list(find_images(roots, clips=True))
     except MissingRoot:
         return None
 

@@ -49,6 +49,7 @@ class FakeEmbedder:
     """Everybody has an axis of their own; the grey level of the nose says who it is."""
 
     crop_size, margin, dimension = 28, 0.0, 16
+    calibration = None
 
     def __init__(self, name: str = "model", sign: int = 1) -> None:
         self.name, self.fingerprint, self.sign, self.seen = name, f"print of {name}", sign, 0
@@ -63,15 +64,20 @@ def spots(pixels: NDArray[np.uint8]) -> list[Spot]:
     return [(int(x), int(y), int(who)) for x, y, who in pixels[0] if who]
 
 
-def draw(path: Path, *faces: Spot, note: int = 0, size: tuple[int, int] = (96, 80)) -> Path:
-    """A picture with these faces; note makes another content of the same picture."""
+def drawn(*faces: Spot, note: int = 0, size: tuple[int, int] = (96, 80)) -> NDArray[np.uint8]:
+    """The pixels of a picture with these faces; note makes another content of the same picture."""
     pixels = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     for place, (x, y, who) in enumerate(faces):
         pixels[y : y + SIDE, x : x + SIDE] = who * 16
         pixels[0, place] = (x, y, who)
     pixels[-1, -1] = (note % 256, note // 256, 0)
+    return pixels
+
+
+def draw(path: Path, *faces: Spot, note: int = 0, size: tuple[int, int] = (96, 80)) -> Path:
+    """A file with such a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, format="PNG")
+    Image.fromarray(drawn(*faces, note=note, size=size)).save(path, format="PNG")
     return path
 
 

@@ -11,7 +11,7 @@ import facecluster
 
 PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
-    {"records", "errors"},
+    {"records", "errors", "moments"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
     | {"allocator", "glimpse", "pace"},
     {"installed"},
@@ -37,6 +37,7 @@ ONLY_IN = {  # a package that belongs to some of our modules
     "uvicorn": {"review"},
     "watchfiles": {"watching"},
     "rawpy": {"images"},
+    "av": {"images"},
     "distributed": {"engines"},
     "rich": {"cli"},
     "sklearn": {"grouping"},

@@ -22,8 +22,8 @@ from facecluster.images import Picture
 
 Run = Callable[..., Result]
 SUMMARY = (
-    *("message_type", "found", "unchanged", "analysed", "linked", "embedded_again", "removed"),
-    *("unreadable", "skipped", "faces", "seconds", "interrupted"),
+    *("message_type", "found", "clips", "unchanged", "analysed", "linked", "embedded_again"),
+    *("removed", "unreadable", "skipped", "skipped_clips", "faces", "seconds", "interrupted"),
 )
 STATUS = ("message_type", "done", "total", "faces", "unreadable", "seconds", "seconds_left")
 

@@ -91,7 +91,10 @@ def test_paths_for_xargs_end_with_a_zero_byte(run: Run, tmp_path: Path) -> None:
 
 def test_json_has_the_promised_fields(run: Run, tmp_path: Path) -> None:
     assert json.loads(run("find", "Cid", "--json").stdout) == [
-        {"photo": 4, "path": str(tmp_path / "d.jpg"), "taken_at": "2020-07-01T10:00:00"}
+        {
+            **{"photo": 4, "path": str(tmp_path / "d.jpg"), "moment": None},
+            "taken_at": "2020-07-01T10:00:00",
+        }
     ]
     assert json.loads(run("find", "Ann", "--and", "Cid", "--json").stdout) == []
 

@@ -18,7 +18,7 @@ from pillow_heif import register_heif_opener
 
 from facecluster.errors import MissingRoot, UnreadableImage
 from facecluster.images import content_hash, find_images, read
-from facecluster.images.reading import _UPRIGHT
+from facecluster.images.picture import UPRIGHT
 
 register_heif_opener()  # so that Pillow writes HEIC; the package reads it without
 
@@ -128,7 +128,7 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, long
     undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
     stored = photo()
     if orientation > 1:
-        stored = stored.transpose(undo.get(orientation, _UPRIGHT[orientation]))
+        stored = stored.transpose(undo.get(orientation, UPRIGHT[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": 95} if suffix in ("jpg", "webp", "avif") else {}
@@ -150,7 +150,7 @@ def test_heic_is_turned_once(tmp_path, orientation):
     photo().save(tmp_path / "a.heic", exif=exif.tobytes(), quality=90)
     wanted = photo()
     if orientation > 1:
-        wanted = wanted.transpose(_UPRIGHT[orientation])
+        wanted = wanted.transpose(UPRIGHT[orientation])
     picture = read(tmp_path / "a.heic")
     assert (picture.width, picture.height, picture.orientation) == (*wanted.size, 1)
     assert picture.taken_at == "2019-08-07T06:05:04"

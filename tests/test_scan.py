@@ -63,7 +63,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Names of the files that are hashed and read."""
-    calls: dict[str, list[str]] = {"content_hash": [], "read": []}
+    calls: dict[str, list[str]] = {"content_hash": [], "read_all": []}
     lock = threading.Lock()
     for name, list_ in calls.items():
         real = getattr(images, name)
@@ -161,7 +161,7 @@ def test_second_scan_opens_nothing_and_changes_nothing(
         assert len(calls) == 4
         calls.clear()
     done = run(library, photos)
-    assert opened == {"content_hash": [], "read": []}
+    assert opened == {"content_hash": [], "read_all": []}
     assert (done.total, done.summary.unchanged) == (0, 4)
     assert rows(library.path) == before
 
@@ -175,10 +175,10 @@ def test_moved_and_copied_photos_cost_one_hash(
     (photos / "trip").rename(photos / "travel")
     shutil.copy(photos / "one.png", photos / "copy.png")
     opened["content_hash"].clear()
-    opened["read"].clear()
+    opened["read_all"].clear()
     done = run(library, photos)
     assert sorted(opened["content_hash"]) == ["copy.png", "none.png", "two.png"]
-    assert opened["read"] == []
+    assert opened["read_all"] == []
     assert (done.summary.linked, done.summary.analysed, done.summary.removed) == (3, 0, 2)
     after = rows(library.path)
     assert [after[name] == before[name] for name in ("photo", "face", "embedding")] == [True] * 3
@@ -214,11 +214,11 @@ def test_deleted_files_leave_and_named_faces_stay_for_their_return(
     assert library.faces() == [] and library.status().faces == 0
     assert len(rows(library.path)["photo"]) == 2, "the one with Alice and the one still there"
     assert [person.name for person in library.people()] == ["Alice"]
-    opened["read"].clear()
+    opened["read_all"].clear()
     (tmp_path / "one.png").rename(photos / "again.png")
     run(library, photos)
     assert named(library) == {"again.png": [("4", "Alice"), ("50", None)]}
-    assert opened["read"] == []
+    assert opened["read_all"] == []
 
 
 def test_an_unplugged_disk_stops_the_scan_and_empties_nothing(
@@ -283,11 +283,11 @@ def test_unreadable_photos_are_data_and_tried_again_only_when_they_change(
     reasons = {Path(one.path).name: one.reason for one in library.status().unreadable}
     assert reasons.keys() == {"bad.png", "worse.png"}
     assert all(name in reason for name, reason in reasons.items()), "each names its own file"
-    opened["read"].clear()
+    opened["read_all"].clear()
     assert run(library, photos).summary.unreadable == 0
     draw(bad, (4, 8, 5))
     done = run(library, photos)
-    assert opened["read"] == ["bad.png"]
+    assert opened["read_all"] == ["bad.png"]
     assert named(library)["bad.png"] == [("4", None)]
     assert len(library.status().unreadable) == 1
 
@@ -423,8 +423,8 @@ def test_a_photo_that_cannot_be_embedded_again_is_listed_and_not_retried(
     run(library, photos)
     found = images.find_images
 
-    def as_before(roots: Iterator[Path]) -> Iterator[object]:
-        stamps = list(found(roots))
+    def as_before(roots: Iterator[Path], *, clips: bool) -> Iterator[object]:
+        stamps = list(found(roots, clips=clips))
         (photos / "one.png").write_bytes(b"gone bad")  # after its stamp was taken
         return iter(stamps)
 

@@ -21,6 +21,7 @@ from facecluster.cli.output import (
     printable,
 )
 from facecluster.errors import FaceclusterError, LibraryError
+from facecluster.moments import moment_of
 
 if TYPE_CHECKING:
     from facecluster.exchange.folders import How
@@ -56,6 +57,7 @@ def export_xmp(
     faces that you named. What a sidecar says already stays; faces you named otherwise or rejected
     are put right in it. No photo is changed, unless you say --embed: then the names go into the
     photos, each is read back and compared, and as it was it stays beside as IMG.jpg_original.
+    Frames of clips are left out.
     """
     from facecluster.exchange.exiftool import find_exiftool
     from facecluster.exchange.sidecar import unified_diff
@@ -95,9 +97,13 @@ def _changes(library: Library, photos: list[ListedPhoto], embed: bool) -> tuple[
     named, rejected = said_of_faces(library)
     changes: Changes = {}
     unusable = []
+    frames = 0
     for photo in photos:
         there, not_there = named.get(photo.photo, ()), rejected.get(photo.photo, ())
         if not (there or not_there):
+            continue
+        if moment_of(photo.path) is not None:
+            frames += 1
             continue
         for path in photo.paths:
             try:
@@ -107,6 +113,8 @@ def _changes(library: Library, photos: list[ListedPhoto], embed: bool) -> tuple[
                 continue
             if change:
                 changes.setdefault(photo.photo, []).append(change)
+    if frames:
+        note(f"{frames} frames of clips are left out: face regions are for photos.")
     return changes, unusable
 
 
@@ -209,7 +217,7 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
 def export_folders(
     library: Library, folder: Path, paths: tuple[Path, ...], how: How, as_json: bool
 ) -> None:
-    """Make a folder for each person in FOLDER, with the photos they are on.
+    """Make a folder for each person in FOLDER, with the photos and clips they are on.
 
     Of all photos, or those at or below PATHS. What is there already stays, and a second run adds
     what is new. Nothing is overwritten or deleted.

@@ -15,6 +15,7 @@ from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json
 from facecluster.cli.people import check_person
 from facecluster.cli.sheet import write_photo_sheet
+from facecluster.moments import file_of, moment_of
 
 if TYPE_CHECKING:
     from facecluster.library import Library, ListedPhoto
@@ -93,7 +94,8 @@ def find(
     """Print the paths of the photos that NAME is on.
 
     A DATE is 2019, 2019-06 or 2019-06-30, by the camera's clock. Copies of one photo are printed
-    once.
+    once. So is the file of a clip, however many of its frames are meant; --json tells each, with
+    its moment in seconds.
     """
     from facecluster.library import Wanted
 
@@ -109,21 +111,31 @@ def find(
         return
     _print(found, null, as_json)
     if then_open:
-        for one in found[:OPENED]:
-            click.launch(one.path)
+        for path in _files(found)[:OPENED]:
+            click.launch(path)
+
+
+def _files(found: list[ListedPhoto]) -> list[str]:
+    """The files to open: the clip of a frame, once."""
+    return list(dict.fromkeys(file_of(one.path) for one in found))
 
 
 def _print(found: list[ListedPhoto], null: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"photo": one.photo, "path": one.path, "taken_at": one.about.taken_at}
+                {
+                    "photo": one.photo,
+                    "path": file_of(one.path),
+                    "moment": moment_of(one.path),
+                    "taken_at": one.about.taken_at,
+                }
                 for one in found
             ]
         )
         return
-    for one in found:
-        click.echo(one.path, nl=not null)
+    for path in _files(found):
+        click.echo(path, nl=not null)
         if null:
             click.echo("\0", nl=False)
     if not found:

@@ -30,9 +30,9 @@ FEW = 5  # as many unreadable photos are listed unasked
 _JSON_LINES = """
 --json prints an object a line, each with a message_type: "status" (done, total, faces, unreadable,
 seconds, seconds_left) about once a second while there is work, "error" (path, error) for each photo
-that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, unchanged, analysed,
-linked, embedded_again, removed, unreadable, skipped, faces, seconds, interrupted; grouping after
---group).
+that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, clips, unchanged,
+analysed, linked, embedded_again, removed, unreadable, skipped, skipped_clips, faces, seconds,
+interrupted; grouping after --group).
 """
 
 
@@ -75,6 +75,10 @@ def scan(
     name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
     on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
     Ctrl+C stops it at any moment (exit code 130): what is done is kept.
+
+    Of a video clip (MP4, MOV, MKV and others; with the extra 'video') up to eight frames are looked
+    at, spread over it, each a photo of its own: clip.mp4#t=12.5 is the one at 12.5 seconds. A clip
+    of a few seconds beside a picture of the same name (a Live Photo) is left out.
 
     With --min-face or --thorough photos are looked at again that were not looked at so closely, or
     more closely; without them they stay as they are.
@@ -148,12 +152,17 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.removed} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
-    click.echo(f"{summary.found} photos: {', '.join(parts)}; {summary.faces} faces found.")
-    if summary.skipped:
-        note(
-            f"The {summary.skipped} skipped are RAW photos:"
-            " pip install 'facecluster[raw]', then scan again."
-        )
+    what = f"{summary.found - summary.clips} photos"
+    what += f" and {summary.clips} clips" if summary.clips else ""
+    click.echo(f"{what}: {', '.join(parts)}; {summary.faces} faces found.")
+    skipped = {"RAW photos": ("raw", summary.skipped - summary.skipped_clips)}
+    skipped["video clips"] = ("video", summary.skipped_clips)
+    for kind, (extra, count) in skipped.items():
+        if count:
+            note(
+                f"The {count} skipped are {kind}:"
+                f" pip install 'facecluster[{extra}]', then scan again."
+            )
     looked_at = summary.analysed + summary.embedded_again
     if looked_at:
         note(f"{seconds:.1f} s, {looked_at / seconds:.1f} photos/s")

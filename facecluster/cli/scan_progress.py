@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.output import Progress, note, print_json_line
-from facecluster.pace import Pace, work
+from facecluster.pace import Pace
 
 if TYPE_CHECKING:
     from facecluster.people import Regrouping
@@ -53,23 +53,24 @@ def print_summary(
 
 
 def _show_bar(run: Scan) -> None:
-    pace = Pace(run.total_work)
+    pace, before = Pace(run.total_work), 0
     with Progress("photos") as bar:
-        for done, analysis in enumerate(run, start=1):
-            pace.add(work(analysis.file.size))
-            bar.show(done, run.total, seconds_left=pace.seconds_left())
+        for _ in run:
+            pace.add(run.work_done - before)
+            before = run.work_done
+            bar.show(run.summary.done, run.total, seconds_left=pace.seconds_left())
 
 
 def _print_lines(run: Scan, began: float) -> None:
-    pace, told = Pace(run.total_work), began
+    pace, told, before = Pace(run.total_work), began, 0
     if run.total:
         _print_status(run, pace, began)
-    for done, analysis in enumerate(run, start=1):
-        pace.add(work(analysis.file.size))
+    for analysis in run:
+        pace.add(run.work_done - before)
+        before = run.work_done
         if analysis.error:
             _print_error(analysis)
-        # Photos are committed and counted several at once: between them the figures do not agree.
-        if done == run.summary.done and time.monotonic() - told >= _PAUSE:
+        if time.monotonic() - told >= _PAUSE:
             _print_status(run, pace, began)
             told = time.monotonic()
 

@@ -20,6 +20,7 @@ from facecluster.cli.output import (
     probability_text,
 )
 from facecluster.errors import LibraryError, UnreadableImage
+from facecluster.moments import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,8 @@ def identify(
     That is the person with the nearest middle of all named faces, or with a single one that is much
     nearer; beyond the threshold a face is unknown. probability: that it is the person of the
     nearest face, by the network's calibration, when at first somebody named and somebody else are
-    as probable. The photo need not be in the library and is not added.
+    as probable. The photo need not be in the library and is not added. PHOTO may be a clip or a
+    moment of one, clip.mp4#t=12.5; moment is in seconds.
     """
     from facecluster.people import identify as compare
 
@@ -121,26 +123,45 @@ def identify(
     analyzer = open_analyzer(network)
     if analyzer.embedder.fingerprint != chosen.fingerprint:
         raise LibraryError(f"The network {network} has changed: scan your folders again first.")
-    picture = analyzer.read(photo)
-    (found,) = analyzer.analyze([picture])
+    faces, embeddings, taken = _seen(analyzer, photo)
     answers = compare(
         library,
         chosen.id,
-        found.embeddings,
+        embeddings,
         threshold=limit,
         k=neighbours,
         calibration=analyzer.embedder.calibration,
-        taken=picture.taken_at,
+        taken=taken,
     )
-    _print_answers(found.faces, answers, limit, form)
-    if form == "table" and not found.faces:
+    _print_answers(faces, answers, limit, form)
+    if form == "table" and not faces:
         note("No face was found.")
     elif form == "table" and not library.people():
         hint("nobody has a name yet: 'facecluster groups', then 'facecluster name NUMBER NAME'")
 
 
+def _seen(
+    analyzer: Analyzer, photo: Path
+) -> tuple[list[tuple[float | None, Face]], NDArray[np.float32], str | None]:
+    """The faces on a photo, or on a clip's frames, with the moment of each; their unit rows; when
+    it was taken."""
+    import numpy as np
+
+    names, pictures = zip(*analyzer.read_all(photo), strict=True)
+    found = analyzer.analyze(pictures)
+    faces = [
+        (moment_of(f"{photo}{name}"), face)
+        for name, one in zip(names, found, strict=True)
+        for face in one.faces
+    ]
+    return faces, np.concatenate([one.embeddings for one in found]), pictures[0].taken_at
+
+
 def _print_answers(
-    faces: Sequence[Face], answers: Sequence[Identity], limit: float, form: Form
+    faces: Sequence[tuple[float | None, Face]],
+    answers: Sequence[Identity],
+    limit: float,
+    form: Form,
 ) -> None:
     rows = [
         {
@@ -150,12 +171,19 @@ def _print_answers(
             "squared_distance": answer.squared_distance,
             "threshold": limit,
             "nearest_face": answer.face,
+            "moment": moment,
         }
-        for face, answer in zip(faces, answers, strict=True)
+        for (moment, face), answer in zip(faces, answers, strict=True)
     ]
     columns = ["box", "person", "squared_distance", "threshold", "nearest_face", "probability"]
     if form == "table":
         columns.insert(2, columns.pop())
+        columns = [
+            *(["moment"] if any(moment is not None for moment, _ in faces) else []),
+            *columns,
+        ]
+    else:
+        columns.append("moment")
     print_rows(rows, form, columns=columns)
 
 

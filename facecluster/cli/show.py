@@ -15,6 +15,7 @@ from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import Form, hint, json_option, note, print_rows, printable, quoted
 from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
+from facecluster.moments import file_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,7 +82,7 @@ def show(
     if len(found) > limit:
         note(f"{len(found) - limit} more: --limit {len(found)}")
     if then_open:
-        for path in list(dict.fromkeys(one.path for one in shown))[:_OPENED]:
+        for path in list(dict.fromkeys(file_of(one.path) for one in shown))[:_OPENED]:
             click.launch(path)
     if not as_json:
         hint(_next_step(what, shown))

@@ -14,6 +14,7 @@ from typing import Literal
 
 from facecluster.errors import FaceclusterError
 from facecluster.library import Library
+from facecluster.moments import file_of
 
 __all__ = ["How", "Placed", "folder_names", "photos_of_people", "place"]
 
@@ -34,8 +35,11 @@ class Placed:
 
 
 def photos_of_people(library: Library, roots: Sequence[str] | None) -> dict[str, list[Path]]:
-    """By person the files of the photos they are on, each photo once; as `people` shows it."""
-    paths = {photo.photo: Path(photo.path) for photo in library.photos(roots)}
+    """By person the files of the photos they are on, each photo once; as `people` shows it.
+
+    Of a frame that is its whole clip.
+    """
+    paths = {photo.photo: Path(file_of(photo.path)) for photo in library.photos(roots)}
     found: dict[str, dict[Path, None]] = {}
     for face in library.faces():
         if face.person is not None and face.photo in paths:

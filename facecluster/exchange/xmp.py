@@ -17,6 +17,7 @@ from facecluster.exchange.matching import Named
 from facecluster.exchange.packets import embedded, load
 from facecluster.exchange.tree import Element, UnusableFile, parse
 from facecluster.library import ListedPhoto
+from facecluster.moments import moment_of
 from facecluster.records import Box
 
 __all__ = [
@@ -77,8 +78,10 @@ class Metadata:
 def named_faces(photo: ListedPhoto, path: str, unusable: list[str]) -> list[Named]:
     """The named faces in the sidecars of one of a photo's files (IMG.jpg.xmp, IMG.xmp) and in it.
 
-    What cannot be used is noted, as sentences.
+    What cannot be used is noted, as sentences. A frame of a clip has neither.
     """
+    if moment_of(path) is not None:
+        return []
     file = Path(path)
     sidecars = (file.with_name(file.name + ".xmp"), file.with_suffix(".xmp"))
     found: list[Named] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from facecluster.errors import MissingRoot
 from facecluster.images.raw import RAW_SUFFIXES, is_raw
+from facecluster.moments import CLIP_SUFFIXES, is_clip
 from facecluster.records import FileStamp
 
 __all__ = ["SUFFIXES", "find_images", "printable"]
@@ -35,17 +36,22 @@ SUFFIXES: frozenset[str] = frozenset(
     ]
 )
 
+_LIVE_PHOTO = 16_000_000  # bytes at most, of a telephone's
+
 _log = logging.getLogger(__name__)
 
 
-def find_images(roots: Iterable[Path]) -> Iterator[FileStamp]:
+def find_images(roots: Iterable[Path], *, clips: bool = False) -> Iterator[FileStamp]:
     """Every picture file below the roots, by absolute path, depth first in the order of names.
+
+    With clips, video clips are among them; without, only as roots.
 
     Hidden files and folders are skipped, unless they are roots themselves. Links are followed, but
     each real file comes once and a loop ends. A RAW file beside a picture of the same name is that
-    picture once more, and is skipped. A root may be a file, of any name. Folders that may
-    not be read and names that are not text are passed over with a logged warning. Raises
-    MissingRoot, before the first file, when a root is not there or cannot be listed.
+    picture once more, and is skipped; so is a small clip (a Live Photo). A root may be a file, of
+    any name. Folders that may not be read and names that are not text are passed over with a
+    logged warning. Raises MissingRoot, before the first file, when a root is not there or cannot be
+    listed.
     """
     tops = [Path(os.path.abspath(root)) for root in roots]
     for top in tops:
@@ -57,15 +63,16 @@ def find_images(roots: Iterable[Path]) -> Iterator[FileStamp]:
             raise MissingRoot(f"{printable(top)} is not there or may not be read.") from error
         if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
             raise MissingRoot(f"{printable(top)} is neither a folder nor a file.")
+    suffixes = SUFFIXES | CLIP_SUFFIXES if clips else SUFFIXES
     seen: set[str] = set()
     for top in tops:
         if top.is_dir():
-            yield from _walk(str(top), seen)
+            yield from _walk(str(top), seen, suffixes)
         else:
             yield from _stamp(str(top), seen, os.path.realpath(top))
 
 
-def _walk(top: str, seen: set[str]) -> Iterator[FileStamp]:
+def _walk(top: str, seen: set[str], suffixes: frozenset[str]) -> Iterator[FileStamp]:
     """The pictures below one folder; seen holds the real paths of files and folders met so far."""
     # Each entry of the stack: (path as the user sees it, real path, is a folder).
     stack = [(top, os.path.realpath(top), True)]
@@ -75,17 +82,19 @@ def _walk(top: str, seen: set[str]) -> Iterator[FileStamp]:
             yield from _stamp(path, seen, real)
         elif real not in seen:
             seen.add(real)
-            stack += reversed(_entries(path, real))
+            stack += reversed(_entries(path, real, suffixes))
 
 
-def _entries(folder: str, real_folder: str) -> list[tuple[str, str, bool]]:
+def _entries(
+    folder: str, real_folder: str, suffixes: frozenset[str]
+) -> list[tuple[str, str, bool]]:
     """The folders and pictures in a folder, by name."""
     found = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_folder = entry.is_dir()
-                if entry.name.startswith(".") or not (is_folder or _is_picture(entry)):
+                if entry.name.startswith(".") or not (is_folder or _is_one(entry, suffixes)):
                     continue
                 # realpath asks the system once for each folder above, so only links pay for it.
                 linked = entry.is_symlink()
@@ -97,24 +106,32 @@ def _entries(folder: str, real_folder: str) -> list[tuple[str, str, bool]]:
 
 
 def _without_twins(found: list[tuple[str, str, bool]]) -> list[tuple[str, str, bool]]:
-    """Those of a folder's entries that are no RAW file beside a picture of the same name."""
-    raw = {path for path, _, is_folder in found if not is_folder and is_raw(path)}
-    if not raw:
+    """Those of a folder's entries that are not a picture of the same name once more."""
+    doubtful = {path for path, _, is_folder in found if not is_folder and _may_be_twin(path)}
+    if not doubtful:
         return found
     pictures = {
         os.path.splitext(path)[0].lower()
         for path, _, is_folder in found
-        if not is_folder and path not in raw
+        if not (is_folder or path in doubtful or is_clip(path))
     }
     return [
         entry
         for entry in found
-        if entry[0] not in raw or os.path.splitext(entry[0])[0].lower() not in pictures
+        if entry[0] not in doubtful or os.path.splitext(entry[0])[0].lower() not in pictures
     ]
 
 
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
+def _may_be_twin(path: str) -> bool:
+    """Whether it is a RAW photo, or a clip no larger than the three seconds of a Live Photo."""
+    try:
+        return is_raw(path) or (is_clip(path) and os.path.getsize(path) <= _LIVE_PHOTO)
+    except OSError:
+        return False
+
+
+def _is_one(entry: os.DirEntry[str], suffixes: frozenset[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in suffixes and entry.is_file()
 
 
 def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:

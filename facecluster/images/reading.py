@@ -8,7 +8,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -19,52 +18,36 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from facecluster.errors import UnreadableImage
 from facecluster.images.finding import printable
+from facecluster.images.picture import LONGEST, MAX_PIXELS, UPRIGHT, Picture
 from facecluster.images.raw import is_raw, open_preview
+from facecluster.images.video import read_frame, read_frames
+from facecluster.moments import file_of, fragment, is_clip, moment_of
 
-__all__ = ["LONGEST", "MAX_PIXELS", "Picture", "content_hash", "read"]
-
-LONGEST = 1280
-
-# More than any camera makes (phones: 200 million), and a decoded picture of it fits in 1 GB.
-MAX_PIXELS = 300_000_000
+__all__ = ["content_hash", "read", "read_all"]
 
 # JPEG, MPO and HEIC are told apart by hand, in `_open`.
 _FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 _ORIENTATION, _DATE, _EXIF_IFD, _DATE_TAKEN = 0x0112, 0x0132, 0x8769, 0x9003
-# EXIF orientation -> what makes the stored picture upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One photo, upright, at a reduced size.
-
-    pixels is (H, W, 3) RGB; one of them spans scale x scale pixels of the full-size photo, which is
-    width x height when upright. orientation is the EXIF value 1-8 of the stored file, taken_at an
-    ISO 8601 local time or None.
-    """
-
-    pixels: NDArray[np.uint8]
-    scale: float
-    width: int
-    height: int
-    orientation: int
-    taken_at: str | None
+# A larger clip is not hashed whole: so many pieces of this size, evenly over it, tell it apart.
+_PIECES, _PIECE = 64, 1 << 18
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes, as 64 hex digits; raises UnreadableImage."""
+    """What tells the file's content apart, as 64 hex digits; raises UnreadableImage.
+
+    SHA-256 of its bytes; of a clip larger than 16 MB, of its size and 64 pieces of it, so that the
+    cost is bounded.
+    """
     digest = hashlib.sha256()
     try:
         with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if is_clip(path) and size > _PIECES * _PIECE:
+                digest.update(size.to_bytes(8, "little"))
+                for place in range(_PIECES):
+                    file.seek(place * (size - _PIECE) // (_PIECES - 1))
+                    digest.update(file.read(_PIECE))
+                return digest.hexdigest()
             while block := file.read(1 << 20):
                 digest.update(block)
     except (OSError, ValueError) as error:
@@ -78,12 +61,39 @@ def read(path: Path, *, longest: int = LONGEST) -> Picture:
     longest is about its longer side, which comes out below twice that; small pictures stay whole.
     JPEGs are decoded at the reduced size, which is several times faster than decoding them whole.
     An animation or a stereo pair gives its first frame; alpha is laid on white; 16 bits become 8.
-    A RAW photo, told by its name, is seen in its preview, but has its own size.
+    A RAW photo, told by its name, is seen in its preview, but has its own size. A path that names
+    a moment of a clip (`moments`) gives the key frame there, or the last one before.
     Raises UnreadableImage for whatever is no picture, damaged, cut short or absurdly large.
     """
-    try:
-        with _silence, open(path, "rb") as file:
+    moment = moment_of(path)
+    with _told_of(path):
+        if moment is not None:
+            return read_frame(Path(file_of(path)), moment, longest)
+        if is_clip(path):
+            raise UnreadableImage(
+                f"it is a clip: name a moment of it, as in {path.name}{fragment(12.5)}"
+            )
+        with open(path, "rb") as file:
             return _decode_raw(path, longest) if is_raw(path) else _decode(file, longest)
+
+
+def read_all(path: Path, *, longest: int = LONGEST) -> list[tuple[str, Picture]]:
+    """All that the file shows, each with what follows its path in the name of the picture.
+
+    That is nothing for a photo; a clip shows a few frames, each with its moment. Raises as `read`.
+    """
+    if not is_clip(path):
+        return [("", read(path, longest=longest))]
+    with _told_of(path):
+        return [(fragment(time), frame) for time, frame in read_frames(path, longest)]
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Inside, whatever goes wrong with the file is an UnreadableImage that names it."""
+    try:
+        with _silence:
+            yield
     except (UnreadableImage, Image.DecompressionBombError, OSError) as error:
         raise _unreadable(path, error) from error
     except MemoryError as error:
@@ -135,8 +145,8 @@ def _pixels(
     if further > 1:
         rgb = rgb.reduce(further)
         factor *= further
-    if turn in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[turn])
+    if turn in UPRIGHT:
+        rgb = rgb.transpose(UPRIGHT[turn])
     if turn >= 5:
         width, height = height, width
     return (width, height), float(factor), np.array(rgb)

@@ -22,6 +22,7 @@ from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
 from facecluster.library.scanned import KnownFile, Scanned, Unembedded
 from facecluster.library.statements import Action, Fact, Kind, Parting, Statements, Word
 from facecluster.library.vectors import unpack_vectors
+from facecluster.moments import file_of, moment_of
 from facecluster.records import Box, Group, Person
 
 __all__ = [
@@ -263,7 +264,7 @@ class Library:
         return found[0]
 
     def find(self, wanted: Wanted) -> list[ListedPhoto]:
-        """The photos that are wanted, by path; who is on them is as `faces` shows it.
+        """The photos that are wanted, by path and moment; who is on them is as `faces` shows it.
 
         UsageError when a name is nobody's.
         """
@@ -274,7 +275,8 @@ class Library:
         faces: dict[int, list[str | None]] = {}
         for face in self.faces():
             faces.setdefault(face.photo, []).append(face.person)
-        return chosen(self.photos(), faces, replace(wanted, people=people, without=without))
+        found = chosen(self.photos(), faces, replace(wanted, people=people, without=without))
+        return sorted(found, key=lambda one: (file_of(one.path), moment_of(one.path) or 0.0))
 
     def groups(self) -> list[Group]:
         """The groups of the newest grouping, those with most faces first."""
@@ -298,14 +300,15 @@ class Library:
     def status(self) -> Status:
         """Counts, unreadable files with their reasons, the models and when things were done."""
         count = self._connection.rows(
-            "select (select count(*) from file), (select count(distinct photo) from file),"
+            "select (select count(distinct file_of(path)) from file),"
+            " (select count(distinct photo) from file),"
             " (select count(*) from face where id not in (select face from hidden)),"
             " (select count(*) from truth where kind = 'is'),"
             " (select max(at) from scan where kind = 'scan')"
         )[0]
         groups = self.groups()
         unreadable = self._connection.rows(
-            "select path, error from file where error is not null order by path"
+            "select file_of(path), error from file where error is not null group by 1 order by 1"
         )
         return Status(
             database=str(self.path),

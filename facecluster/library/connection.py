@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from facecluster.errors import LibraryError
 from facecluster.library.schema import MIGRATIONS
+from facecluster.moments import file_of
 
 __all__ = ["Connection", "Row", "Value"]
 
@@ -99,6 +100,7 @@ class Connection:
 
     def _prepare(self) -> None:
         self._sqlite.execute(f"pragma busy_timeout = {_BUSY_MS}")
+        self._sqlite.create_function("file_of", 1, file_of, deterministic=True)
         tables = {name for (name,) in self.rows("select name from sqlite_master")}
         database = Database(self._sqlite, execute_plugins=False)
         applied = {migration.name for migration in MIGRATIONS.applied(database)}

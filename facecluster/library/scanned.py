@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.library.connection import Connection, Value
+from facecluster.library.face_rows import faces_of, put_face
 from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.library.vectors import pack_vectors, unpack_vectors
-from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
+from facecluster.moments import MARK, content_of, file_of, is_clip
+from facecluster.records import Analysis, Box, Face, FileStamp, Photo
 
 __all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 
-# Half floats: rounding moves the squared distance of two unit rows by about 1e-4, a hundredth of
-# what a threshold is read to, and halves both the file and the time to load it.
-_LANDMARKS = np.dtype("<f4")
 # A model that has seen no face: SQLite counts rows from 1.
 _NO_MODEL = 0
+# The rows of a file: its own, or those of a clip's frames.
+_OF_FILE = "(path = ?1 or (path > ?1 || '#t=' and path < ?1 || '#t>' and file_of(path) = ?1))"
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """What the library holds of a file: its stamp, and of its last readable content the hash and
-    the detector that looked at it (None when it could never be read)."""
+    """What the library holds of a file, a clip being one: its stamp, and of its last readable
+    content the hash and the detector that looked at it (None when it could never be read)."""
 
     stamp: FileStamp
     sha256: str | None
@@ -61,23 +62,37 @@ class Scanned:
             f" from file left join photo on photo.id = file.photo where {where}",
             parameters,
         )
-        return {
-            path: KnownFile(FileStamp(path, size, mtime_ns), sha256, detector, error)
-            for path, size, mtime_ns, sha256, detector, error in rows
-        }
+        found: dict[str, KnownFile] = {}
+        for path, size, mtime_ns, sha256, detector, error in rows:
+            file = file_of(path)
+            # Of a clip's frames, which were looked at together, one that can be read is enough.
+            if file not in found or found[file].error:
+                content = content_of(sha256) if sha256 else None
+                found[file] = KnownFile(FileStamp(file, size, mtime_ns), content, detector, error)
+        return found
 
-    def known_photo(
+    def known_content(
         self, sha256: str, accepts: Callable[[str], bool]
-    ) -> tuple[Photo, tuple[Face, ...]] | None:
-        """The photo with this content and its faces, if the detector that found them will do."""
+    ) -> list[tuple[str, Photo, tuple[Face, ...]]]:
+        """The photos of a file's content, with their faces: one, or of a clip one a frame.
+
+        Each with what follows the path in its name. Only those whose faces were found by a detector
+        that will do; none when the content is not known.
+        """
         rows = self._connection.rows(
             "select id, detector, sha256, width, height, orientation, taken_at from photo"
-            " where sha256 = ?",
+            " where sha256 = ?1 or (sha256 > ?1 || '#t=' and sha256 < ?1 || '#t>') order by id",
             (sha256,),
         )
-        if not rows or not accepts(rows[0][1]):
-            return None
-        return Photo(*rows[0][2:]), tuple(_faces_of(self._connection, rows[0][0]).values())
+        return [
+            (
+                photo[0].removeprefix(sha256),
+                Photo(*photo),
+                tuple(faces_of(self._connection, number).values()),
+            )
+            for number, detector, *photo in rows
+            if accepts(detector)
+        ]
 
     def register_model(self, *, fingerprint: str, name: str, dimension: int) -> int:
         """The id of the model with these weights, new or known."""
@@ -90,7 +105,7 @@ class Scanned:
         )
 
     def add(self, analyses: Sequence[Analysis], *, detector: str, model: int) -> None:
-        """Write what a scan learnt of some files, all or nothing.
+        """Write what a scan learnt of some files, all or nothing; of a clip all of its frames.
 
         An analysis with a photo but no embeddings says only that the file has that known content.
         An error is kept beside the file's last readable content. Faces found again (IoU >= 0.5)
@@ -100,9 +115,12 @@ class Scanned:
         with self._connection.transaction():
             for analysis in analyses:
                 if analysis.photo is None:
-                    self._put_file(analysis.file, None, analysis.error)
+                    self._put_error(analysis.file, analysis.error)
                 else:
                     self._add_readable(analysis, analysis.photo, detector, model)
+            self._drop_other_frames(
+                analysis.file.path for analysis in analyses if analysis.photo is not None
+            )
 
     def add_embeddings(
         self, model: int, faces: NDArray[np.int64], vectors: NDArray[np.float32]
@@ -137,7 +155,7 @@ class Scanned:
                 " and face in (select id from face where photo = ?)",
                 (model, number),
             )
-            faces = _faces_of(self._connection, number)
+            faces = faces_of(self._connection, number)
             for (face,) in seen:
                 del faces[face]
             found.append(Unembedded(FileStamp(path, size, mtime_ns), Photo(*photo), faces))
@@ -150,7 +168,9 @@ class Scanned:
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""
         with self._connection.transaction():
-            self._connection.run_many("delete from file where path = ?", ((p,) for p in paths))
+            self._connection.run_many(
+                f"delete from file where {_OF_FILE}", ((path,) for path in paths)
+            )
             # Statements hold on to their faces, so a photo with one stays, whole: should its
             # file come back, everything is there again for one hash.
             self._drop_orphans()
@@ -215,6 +235,23 @@ class Scanned:
             (file.path, photo, file.size, file.mtime_ns, error),
         )
 
+    def _put_error(self, file: FileStamp, error: str | None) -> None:
+        """Note why a file cannot be read: of a clip with frames, beside each of them."""
+        known = self._connection.rows(f"select path from file where {_OF_FILE}", (file.path,))
+        for (path,) in known or [(file.path,)]:
+            self._put_file(replace(file, path=path), None, error)
+
+    def _drop_other_frames(self, paths: Iterable[str]) -> None:
+        """Take out the frames of these frames' clips that are not among them any more."""
+        clips: dict[str, list[str]] = {}
+        for path in paths:
+            if file_of(path) != path:
+                clips.setdefault(file_of(path), []).append(path)
+        self._connection.run_many(
+            f"delete from file where {_OF_FILE} and path not in (select value from json_each(?2))",
+            ((clip, json.dumps(frames)) for clip, frames in clips.items()),
+        )
+
     def _put_photo(self, photo: Photo, detector: str) -> int:
         return int(
             self._connection.rows(
@@ -238,7 +275,7 @@ class Scanned:
         self, photo: int, faces: Sequence[Face], vectors: NDArray[np.float32], model: int
     ) -> None:
         """Make these the photo's faces; those found again keep their ids."""
-        old = _faces_of(self._connection, photo)
+        old = faces_of(self._connection, photo)
         again = match_faces([face.box for face in old.values()], [face.box for face in faces])
         old_ids = list(old)
         ids = {new: old_ids[place] for place, new in again}
@@ -254,29 +291,9 @@ class Scanned:
                     (number,),
                 )
         for row, face in enumerate(faces):
-            ids[row] = self._put_face(photo, face, ids.get(row))
+            ids[row] = put_face(self._connection, photo, face, ids.get(row))
         order = np.array([ids[row] for row in range(len(faces))], dtype=np.int64)
         self.add_embeddings(model, order, vectors)
-
-    def _put_face(self, photo: int, face: Face, number: int | None) -> int:
-        landmarks = np.asarray(face.landmarks, dtype=_LANDMARKS).tobytes()
-        box, quality = face.box, face.quality
-        values: tuple[Value, ...] = (
-            *(float(edge) for edge in (box.x0, box.y0, box.x1, box.y1)),
-            landmarks,
-            *(float(x) for x in (face.score, quality.size, quality.sharpness, quality.yaw)),
-        )
-        columns = "(x0, y0, x1, y1, landmarks, score, size, sharpness, yaw)"
-        if number is not None:
-            self._connection.run(
-                f"update face set {columns} = (?, ?, ?, ?, ?, ?, ?, ?, ?) where id = ?",
-                (*values, number),
-            )
-            return number
-        return self._connection.run(
-            f"insert into face (photo, {columns[1:]} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (photo, *values),
-        )
 
     def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
         """Let the statements about a file's old content follow its faces into the new content.
@@ -321,16 +338,21 @@ class Scanned:
             vectors.setdefault(face, {})[model] = unpack_vectors([vector], dimension)[0]
         return [
             SeenFace(number, _share(face.box, width, height), vectors.get(number, {}))
-            for number, face in _faces_of(self._connection, photo).items()
+            for number, face in faces_of(self._connection, photo).items()
         ]
 
     def _drop_orphans(self, where: str = "true", parameters: Sequence[Value] = ()) -> None:
-        """Delete photos that no file has, unless the user said something of one of their faces."""
+        """Delete photos that no file has, unless the user said something of one of their faces.
+
+        A clip's frames stay together: what is known of its content must be all of it.
+        """
+        content = "substr(photo.sha256, 1, 64)"
         self._connection.run(
             f"delete from photo where {where}"
             " and not exists (select 1 from file where file.photo = photo.id)"
-            " and not exists (select 1 from face join statement on statement.face = face.id"
-            " where face.photo = photo.id)",
+            " and not exists (select 1 from photo same join face on face.photo = same.id"
+            f" join statement on statement.face = face.id where same.sha256 = {content}"
+            f" or (same.sha256 > {content} || '#t=' and same.sha256 < {content} || '#t>'))",
             parameters,
         )
 
@@ -343,6 +365,7 @@ def below(roots: Sequence[str]) -> tuple[str, list[str]]:
     # A name that is no text is not kept, nor are those below it.
     known = [root for root in roots if _is_text(root)]
     folders = [root.rstrip(os.sep) + os.sep for root in known if not os.path.isfile(root)]
+    folders += [root + MARK for root in known if is_clip(root)]
     # json_each has a column path, too, which would hide the file's: so it stands one deeper.
     asked = "(select value as folder from json_each(?))"
     return (
@@ -371,21 +394,3 @@ def _without(
     """The faces that are at none of these places, with their vectors."""
     kept = [row for row, face in enumerate(faces) if not left_out(face.box, places)]
     return [faces[row] for row in kept], vectors[kept]
-
-
-def _points(landmarks: bytes) -> NDArray[np.float64]:
-    return np.frombuffer(landmarks, dtype=_LANDMARKS).reshape(5, 2).astype(np.float64)
-
-
-def _faces_of(connection: Connection, photo: int) -> dict[int, Face]:
-    rows = connection.rows(
-        "select id, x0, y0, x1, y1, landmarks, score, size, sharpness, yaw"
-        " from face where photo = ? order by id",
-        (photo,),
-    )
-    faces = {}
-    for number, x0, y0, x1, y1, landmarks, score, size, sharpness, yaw in rows:
-        a, b, c, d, e = ((float(x), float(y)) for x, y in _points(landmarks))
-        quality = Quality(size, sharpness, yaw)
-        faces[number] = Face(Box(x0, y0, x1, y1), (a, b, c, d, e), score, quality)
-    return faces
