@@ -296,7 +296,7 @@ def test_decoders_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for _ in range(12):
             read_all(clip)
             there = gc.get_objects()
-            most = max(most, sum(isinstance(one, av.container.InputContainer) for one in there))
+            most = max(most, sum(type(one) is av.container.InputContainer for one in there))
     finally:
         gc.enable()
     assert most <= 5
