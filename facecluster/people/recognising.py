@@ -49,12 +49,12 @@ def identify(
     """Who each unit row of embeddings (M, D) is, by the faces that the user has named.
 
     It is the person whose named faces have the nearest centroid, within the threshold, those of
-    about the time most of all (see nearness.py); a single face of theirs counts too, 1.4 times as
-    far as it is. With k it is by k-NN, as in the paper
-    (section 5): the k nearest named faces within the threshold vote, each with (threshold - squared
-    distance), and the distance is that to the winner's nearest face. At one threshold both find as
-    many, the centroids with two wrong answers where k-NN gives five (measure_identify.py). Whoever
-    was born after `taken`, an ISO 8601 time, is left out. ValueError for k < 1.
+    about the time `taken` most of all (see nearness.py); a single face of theirs counts too, 1.4
+    times as far as it is. With k it is by k-NN, as in the paper (section 5): the k nearest named
+    faces within the threshold vote, each with (threshold - squared distance), and the distance is
+    that to the winner's nearest face. At one threshold both find as many, the centroids with two
+    wrong answers where k-NN gives five (measure_identify.py). Whoever was born after `taken`, an
+    ISO 8601 time, is left out. ValueError for k < 1.
     """
     if k is not None and k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
