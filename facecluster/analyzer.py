@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Analyzer", "Found"]
 
-# Batches after which freed memory goes back: 256 photos of a scan. Without it a scan of two thousand
-# photos holds some 135 MB more, and ever more; it costs 10 ms of processor time.
+# Batches after which freed memory goes back: 256 photos of a scan. Without it a scan holds some 135
+# MB more after two thousand photos, and ever more; it costs 10 ms of processor time.
 _GIVE_BACK = 32
 
 
