@@ -306,6 +306,7 @@ def commands(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     result = run("scan", folder)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "1 photos and 1 clips: 2 looked at; 5 faces found.\n"
+    assert " files/s" in result.stderr
     faces = json.loads(run("faces", "--json").stdout)
     for face in faces:
         if face["path"].endswith("clip.mov#t=1"):

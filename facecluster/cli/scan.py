@@ -165,7 +165,8 @@ def tell_scan(summary: Summary, seconds: float) -> None:
             )
     looked_at = summary.analysed + summary.embedded_again
     if looked_at:
-        note(f"{seconds:.1f} s, {looked_at / seconds:.1f} photos/s")
+        files = "files" if summary.clips else "photos"
+        note(f"{seconds:.1f} s, {looked_at / seconds:.1f} {files}/s")
 
 
 @click.command()
