@@ -19,10 +19,11 @@ from typing import Protocol
 
 from facecluster import images
 from facecluster.analyzer import Analyzer, Found
-from facecluster.engines import Engine, cores, threads
+from facecluster.engines import Engine, threads
 from facecluster.errors import FaceclusterError, UnreadableImage
 from facecluster.images import Picture
 from facecluster.moments import is_clip
+from facecluster.processors import cores
 from facecluster.records import Analysis, FileStamp, Photo
 
 __all__ = ["BATCH", "Analyse", "Elsewhere", "Here", "Look", "hashed", "read", "unread"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image
 
 from facecluster.errors import UnreadableImage
 from facecluster.images import Picture, read
+from facecluster.processors import cores
 from facecluster.records import Box
 
 __all__ = ["as_jpeg", "cut", "portraits", "thumbnails"]
@@ -57,7 +57,7 @@ def portraits(
             for face in photos[path]
         ]
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         for found in threads.map(look, sorted(photos)):
             yield from found
 
@@ -73,7 +73,7 @@ def thumbnails(photos: Mapping[int, str], longest: int) -> Iterator[tuple[int, I
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
         return number, image
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         yield from threads.map(look, photos)
 
 

@@ -24,8 +24,9 @@ from worker_functions import (
     where,
 )
 
-from facecluster.engines import Engine, WorkerLost, cores, dask, processes, serial, threads
+from facecluster.engines import Engine, WorkerLost, dask, processes, serial, threads
 from facecluster.errors import FaceclusterError
+from facecluster.processors import cores
 
 ALL = ["serial", "threads", "processes", "dask"]
 ELSEWHERE = ["processes", "dask"]

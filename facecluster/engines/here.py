@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from facecluster.errors import FaceclusterError
+from facecluster.processors import cores
 
-__all__ = ["Engine", "WorkerLost", "cores", "serial", "threads"]
+__all__ = ["Engine", "WorkerLost", "serial", "threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def cores() -> int:
-    """How many processors this process may use; under taskset or in a cpuset not all there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class WorkerLost(FaceclusterError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from facecluster.grouping.constraints import in_sorted, pair_keys
+from facecluster.processors import cores
 
 __all__ = ["Pairs", "near_pairs", "seed_radius"]
 
@@ -141,7 +141,7 @@ def _side_by_side(pairs: int) -> Iterator[Callable[..., Iterable[Hits]]]:
     if pairs < FEW:
         yield map
         return
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as pool:
         yield pool.map
 
 
