@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from facecluster.engines.here import Engine, WorkerLost
@@ -25,8 +26,9 @@ def dask(address: str) -> Engine:
 
     The function and what it needs must be installed on the workers. Items of a worker that dies are
     given to others by Dask itself; one whose workers die again and again (its setting
-    allowed-failures, 3) is lost. Workers may come and go. FaceclusterError when the package is not
-    installed, when no scheduler answers or when it has no worker.
+    allowed-failures, 3), also with nothing beside it, is lost. Workers may come and go.
+    FaceclusterError when the package is not installed, when no scheduler answers or when it has no
+    worker.
     """
 
     def run(
@@ -34,15 +36,16 @@ def dask(address: str) -> Engine:
     ) -> Generator[R, None, None]:
         window: deque[tuple[T, Future[R]]] = deque()
         with _connected(address) as client:
+            submit = partial(client.submit, function, pure=False)
             ahead = 0
             for number, item in enumerate(items):
                 if number % 100 == 0:
                     ahead = 2 * max(1, sum(client.nthreads().values()))
-                window.append((item, client.submit(function, item, pure=False)))
+                window.append((item, submit(item)))
                 if len(window) >= ahead:
-                    yield _outcome(*window.popleft(), lost)
+                    yield from _next(window, submit, lost)
             while window:
-                yield _outcome(*window.popleft(), lost)
+                yield from _next(window, submit, lost)
 
     return run
 
@@ -71,14 +74,38 @@ def _connected(address: str) -> Client:
     return client
 
 
-def _outcome(item: T, future: Future[R], lost: Callable[[T], R] | None) -> R:
+def _next(
+    window: deque[tuple[T, Future[R]]],
+    submit: Callable[[T], Future[R]],
+    lost: Callable[[T], R] | None,
+) -> Generator[R, None, None]:
+    """The result of the first item; where workers died at it, those of all that are in hand.
+
+    Dask blames a worker's death on all that the worker had to do. So what else is in hand is waited
+    for, and then each suspect is tried once more with nothing beside it.
+    """
+    item, future = window.popleft()
+    answers = [(item, _answer(future))]
+    if not answers[0][1]:
+        answers += [(item, _answer(future)) for item, future in window]
+        window.clear()
+    for item, answer in answers:
+        result = answer or _answer(submit(item))
+        if result:
+            yield result[0]
+        elif lost is None:
+            raise WorkerLost("The Dask workers died at work on this.")
+        else:
+            yield lost(item)
+
+
+def _answer(future: Future[R]) -> list[R]:
+    """The result; none where the workers died."""
     from distributed import KilledWorker
 
     try:
-        return future.result()
-    except KilledWorker as error:
-        if lost is None:
-            raise WorkerLost("The Dask workers died at work on this.") from error
-        return lost(item)
+        return [future.result()]
+    except KilledWorker:
+        return []
     finally:
         future.release()
