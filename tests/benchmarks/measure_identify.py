@@ -12,14 +12,12 @@ how many are right.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from measure_lone import opened
+from measure_tiers import arguments
 from numpy.typing import NDArray
 
 from facecluster.embed import BUNDLED, find_model
@@ -83,12 +81,7 @@ def drawn(who: NDArray[np.int64], count: int | None, seed: int) -> NDArray[np.bo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    root = Path(__file__).resolve().parents[3]
-    parser.add_argument("--data", type=Path, default=root / "shared" / "data")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecluster-measure"
-    )
+    parser = arguments(__doc__ or "")
     parser.add_argument("--rounds", type=int, default=20)
     chosen = parser.parse_args()
     sets = opened(chosen.data, chosen.cache)

@@ -12,14 +12,12 @@ person's faces and how many to others.
 
 from __future__ import annotations
 
-import argparse
 import csv
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from measure_tiers import EMPTY, Faces
+from measure_tiers import EMPTY, Faces, arguments
 from numpy.typing import NDArray
 
 from facecluster.detect import Detector
@@ -109,12 +107,7 @@ def came_home(some: Set, without: NDArray[np.int64], labels: NDArray[np.int64]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    root = Path(__file__).resolve().parents[3]
-    parser.add_argument("--data", type=Path, default=root / "shared" / "data")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecluster-measure"
-    )
+    parser = arguments(__doc__ or "")
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.70, 0.72, 0.74])
     chosen = parser.parse_args()
     sets = opened(chosen.data, chosen.cache)

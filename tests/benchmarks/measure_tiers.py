@@ -118,13 +118,19 @@ def on_the_shelf(faces: Faces, drawn: dict[str, list[dict[str, object]]]) -> Non
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def arguments(about: str) -> argparse.ArgumentParser:
+    """A parser of --data and --cache, described by the first line of a program's docstring."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     root = Path(__file__).resolve().parents[3]
     parser.add_argument("--data", type=Path, default=root / "shared" / "data")
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecluster-measure"
     )
+    return parser
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
     chosen = parser.parse_args()
     chosen.cache.mkdir(parents=True, exist_ok=True)
     network = open_model(BUNDLED)

@@ -14,13 +14,11 @@ photo with a date at hand.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from measure_lone import opened
+from measure_tiers import arguments
 from numpy.typing import NDArray
 
 YEARS, FAMILIES, DIMENSIONS = 16, 20, 40
@@ -101,12 +99,7 @@ def distances(asked: Lives, named: Lives) -> dict[str, Rows]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    root = Path(__file__).resolve().parents[3]
-    parser.add_argument("--data", type=Path, default=root / "shared" / "data")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecluster-measure"
-    )
+    parser = arguments(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
     some = opened(chosen.data, chosen.cache)["library"]
