@@ -15,7 +15,7 @@ from facecluster.errors import LibraryError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
-__all__ = ["Connection", "Row", "Value"]
+__all__ = ["Connection", "Row", "Value", "moments_of"]
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -166,3 +166,8 @@ def _sentence(path: Path, error: Exception) -> str:
     if "full" in text:
         return f"{path} cannot grow: the disk is full."
     return f"{path} cannot be opened or used as the library: {text}."
+
+
+def moments_of(column: str, of: str) -> str:
+    """SQL: whether the path or hash in a column is that of a moment of this one (> follows =)."""
+    return f"({column} > {of} || '#t=' and {column} < {of} || '#t>')"

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, Value
+from facecluster.library.connection import Connection, Value, moments_of
 from facecluster.library.face_rows import faces_of, put_face
 from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, match_faces, same_faces
@@ -24,7 +24,7 @@ __all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 # A model that has seen no face: SQLite counts rows from 1.
 _NO_MODEL = 0
 # The rows of a file: its own, or those of a clip's frames.
-_OF_FILE = "(path = ?1 or (path > ?1 || '#t=' and path < ?1 || '#t>' and file_of(path) = ?1))"
+_OF_FILE = f"(path = ?1 or ({moments_of('path', '?1')} and file_of(path) = ?1))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Scanned:
         """
         rows = self._connection.rows(
             "select id, detector, sha256, width, height, orientation, taken_at from photo"
-            " where sha256 = ?1 or (sha256 > ?1 || '#t=' and sha256 < ?1 || '#t>') order by id",
+            f" where sha256 = ?1 or {moments_of('sha256', '?1')} order by id",
             (sha256,),
         )
         return [
@@ -352,7 +352,7 @@ class Scanned:
             " and not exists (select 1 from file where file.photo = photo.id)"
             " and not exists (select 1 from photo same join face on face.photo = same.id"
             f" join statement on statement.face = face.id where same.sha256 = {content}"
-            f" or (same.sha256 > {content} || '#t=' and same.sha256 < {content} || '#t>'))",
+            f" or {moments_of('same.sha256', content)})",
             parameters,
         )
 
