@@ -13,7 +13,7 @@ from facecluster.grouping.attaching import attach, attach_lone
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
-from facecluster.grouping.growing import grow
+from facecluster.grouping.growing import directions, grow
 from facecluster.grouping.kmeans import centres_of, kmeans_steps, spread_centres
 from facecluster.grouping.numbering import renumber
 from facecluster.grouping.settings import METHODS, Settings
@@ -29,6 +29,7 @@ __all__ = [
     "attach",
     "attach_lone",
     "cut",
+    "directions",
     "group",
     "group_steps",
     "grow",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.grouping.constraints import Constraints
-from facecluster.grouping.growing import barred_pairs, item_sums
+from facecluster.grouping.growing import barred_pairs, directions, item_sums
 
 __all__ = ["attach", "attach_lone"]
 
@@ -48,8 +48,10 @@ def attach(
     """
     labels = labels.copy()
     rows = np.flatnonzero(new)
+    if len(rows) == 0:
+        return labels
     groups, middles = _middles(embeddings, labels, core, by_centroid=by_centroid, least=least)
-    if len(rows) == 0 or len(groups) == 0:
+    if len(groups) == 0:
         return labels
     barred = barred_pairs(embeddings, np.arange(len(labels)), labels < 0, constraints)
     barred = np.concatenate([barred, barred[:, ::-1]])
@@ -101,11 +103,9 @@ def _middles(
     groups, group = np.unique(labels[good], return_inverse=True)
     sums = item_sums(embeddings[good], group)
     count = np.bincount(group)
-    length = count.astype(np.float64)
-    if by_centroid:
-        length = np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-12)
     wanted = count >= least
-    return groups[wanted], (sums / length[:, None])[wanted]
+    middles = directions(sums) if by_centroid else sums / count[:, None]
+    return groups[wanted], middles[wanted]
 
 
 def _place(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs
 from facecluster.grouping.constraints import Constraints, pair_keys
 from facecluster.grouping.edges import Edges
+from facecluster.grouping.growing import directions
 from facecluster.grouping.steps import result
 
 __all__ = ["join_by_centroid", "join_steps"]
@@ -103,10 +104,7 @@ class _Groups:
         self.edges = Edges(len(order), none, none, np.empty(0))
 
     def _renew(self, groups: NDArray[np.int64]) -> None:
-        sums = self.sums[groups]
-        length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-        # Faces that cancel out have no direction: such a group is at a distance of 2 from all.
-        self.centroids[groups] = sums / np.maximum(length, 1e-12)[:, None]
+        self.centroids[groups] = directions(self.sums[groups])
         self.single[groups] = self.centroids[groups]
 
     def look(self, changed: NDArray[np.int64]) -> None:

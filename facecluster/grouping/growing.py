@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facecluster.grouping.constraints import Constraints, components
 
-__all__ = ["barred_pairs", "grow", "item_sums"]
+__all__ = ["barred_pairs", "directions", "grow", "item_sums"]
 
 # Products held at a time: 32 MB.
 BLOCK = 4_000_000
@@ -140,11 +140,10 @@ class _Growth:
 
     def _renew(self, items: NDArray[np.int64]) -> None:
         sums = self.sums[items]
-        size = self.count[items].astype(np.float64)
         if self.by_centroid:
-            # Faces that cancel out have no direction: such an item is at a distance of 2 from all.
-            size = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-        self.directions[items] = sums / np.maximum(size, 1e-12)[:, None]
+            self.directions[items] = directions(sums)
+        else:
+            self.directions[items] = sums / np.maximum(self.count[items], 1)[:, None]
 
     def _look(self, changed: NDArray[np.int64]) -> None:
         """Find the nearest item of some, and whether they are now the nearest of others."""
@@ -211,6 +210,15 @@ def item_sums(embeddings: NDArray[np.float32], items: NDArray[np.int64]) -> NDAr
     starts = np.flatnonzero(np.diff(items[order], prepend=-1))
     sums: NDArray[np.float64] = np.add.reduceat(embeddings[order], starts, dtype=np.float64)
     return sums
+
+
+def directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The unit rows that sums of unit rows, (G, D), point to: centroids on the sphere.
+
+    Faces that cancel out have no direction: their row is 0, at a distance of 2 from all.
+    """
+    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    return np.asarray(sums / np.maximum(length, 1e-12)[:, None])
 
 
 def _labelled(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.grouping import directions
+
 __all__ = ["centroids", "distances_to_people", "years"]
 
 # Years between two photos in which a face loses half of its weight.
@@ -28,24 +30,14 @@ def years(taken: Sequence[str | None]) -> NDArray[np.float64]:
 
 
 def centroids(
-    people: NDArray[np.int64],
-    vectors: NDArray[np.floating],
-    weights: NDArray[np.float64] | None = None,
+    people: NDArray[np.int64], vectors: NDArray[np.floating]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The people, (P,), and the mean direction of each one's vectors, (P, D) unit rows.
 
-    people (N,) tells whose the unit rows vectors (N, D) are; weights (N,) are 1 where not given.
+    people (N,) tells whose the unit rows vectors (N, D) are.
     """
-    order = np.argsort(people, kind="stable")
-    known, starts = np.unique(people[order], return_index=True)
-    if len(known) == 0:
-        return known, np.empty((0, vectors.shape[1]))
-    weighted = vectors[order].astype(np.float64)
-    if weights is not None:
-        weighted *= weights[order, None]
-    sums = np.add.reduceat(weighted, starts, axis=0)
-    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-    return known, sums / np.maximum(length, 1e-12)[:, None]
+    order, known, starts = _by_person(people)
+    return known, _middles(vectors[order].astype(np.float64), starts)
 
 
 def distances_to_people(
@@ -62,14 +54,32 @@ def distances_to_people(
     of photos of the years `taken` (N,). For a row with a date the named faces weigh half for every
     four years between. Costs (different years of rows) x N x D.
     """
-    known = np.unique(people)
+    order, known, starts = _by_person(people)
+    sorted_vectors = vectors[order].astype(np.float64)
     found = np.empty((len(rows), len(known)))
     year = np.floor(when)
     for one in np.unique(year):
         here = np.isnan(year) if np.isnan(one) else year == one
-        middles = centroids(people, vectors, _weights(one + 0.5, taken))[1]
+        weights = _weights(one + 0.5, taken)[order, None]
+        middles = _middles(weights * sorted_vectors, starts)
         found[here] = 2.0 - 2.0 * rows[here].astype(np.float64) @ middles.T
     return known, np.maximum(found, 0.0)
+
+
+def _by_person(
+    people: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """An order that puts those of one person beside each other, the people, and their starts."""
+    order = np.argsort(people, kind="stable")
+    known, starts = np.unique(people[order], return_index=True)
+    return order, known, starts
+
+
+def _middles(vectors: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The directions of the sums of the rows from each start to the next."""
+    if len(starts) == 0:
+        return np.empty((0, vectors.shape[1]))
+    return directions(np.add.reduceat(vectors, starts, axis=0))
 
 
 def _weights(year: float, taken: NDArray[np.float64]) -> NDArray[np.float64]:
