@@ -16,6 +16,7 @@ import dataclasses
 import json
 import statistics
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ def main() -> None:
     jobs.add_parser("table").add_argument("results", type=Path)
     options = parser.parse_args()
     if options.job == "table":
-        print_table(read_results(options.results))
+        columns = ("VAL@0.1", "VAL@0.01", "VAL@0.001", "EER")
+        print_table(read_results(options.results), VARIANTS, columns)
     else:
         ARCHITECTURES[SMALL.name] = SMALL
         run_all(options.data, options.cache, options.results, options.faces)
@@ -181,12 +183,15 @@ def read_results(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def print_table(results: list[dict[str, object]]) -> None:
+def print_table(
+    results: list[dict[str, object]],
+    variants: Iterable[tuple[str, str]],
+    columns: tuple[str, ...],
+) -> None:
     """Mean and spread (standard deviation) over the seeds, in percent."""
-    columns = ("VAL@0.1", "VAL@0.01", "VAL@0.001", "EER")
     print("| changed | to | seeds | " + " | ".join(columns) + " | seconds |")
     print("|---|---|---|" + "---|" * (len(columns) + 1))
-    for what, value in VARIANTS:
+    for what, value in variants:
         mine = [one for one in results if (one["what"], one["value"]) == (what, value)]
         if not mine:
             continue
