@@ -1,11 +1,14 @@
 """Aligned crops to unit vectors, with a bundled network, a downloaded one or one's own.
 
-torch is imported by `open_model` only: listing and looking up models takes milliseconds.
+torch is imported by `Embedder.open` only: listing and looking up models takes milliseconds.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -104,25 +107,31 @@ class Embedder:
 
     def __init__(
         self,
-        network: nn.Module,
         model: Model,
         fingerprint: str,
+        load: Callable[[], nn.Module],
         *,
-        device: str,
+        device: str | None,
         mirror: bool,
-        reduced: bool,
+        reduced: bool | None,
     ) -> None:
-        from facecluster.facenet.fold import folded
-
         self.name = model.name
         self.fingerprint = fingerprint + ("+mirror" if mirror else "")
         self.dimension = model.dimension
         self.thresholds = dict(model.thresholds)
         self.calibration = model.calibration
         self.crop_size, self.margin, self._picture, self._mean, self._std = _input(model)
-        self._network, self._device, self._mirror = folded(network), device, mirror
-        self._reduced = reduced
-        self._to_device()
+        self._load, self._mirror = load, mirror
+        self._device, self._reduced = device, reduced
+        self._opening = threading.Lock()
+        self._network: _Ready | None = None
+
+    def open(self) -> _Ready:
+        """Load the weights now, if no `embed` has yet; ModelError when they are damaged."""
+        with self._opening:  # a scan's threads come together
+            if self._network is None:
+                self._network = _ready(self._load(), self._device, self._reduced)
+        return self._network
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings (N, D) with unit rows of upright RGB crops (N, S, S, 3), S = crop_size.
@@ -138,34 +147,23 @@ class Embedder:
             )
         import torch
 
-        kind = torch.device(self._device).type
+        network = self.open()
+        kind = torch.device(network.device).type
         # A crop and its mirror image are two of a batch: a few faces are few calls.
         step = max(1, _BATCH.get(kind, _BATCH["cpu"]) // (1 + self._mirror))
         rows = np.empty((len(crops), self.dimension), dtype=np.float32)
-        autocast = torch.autocast(kind, torch.bfloat16, enabled=self._reduced)
+        autocast = torch.autocast(kind, torch.bfloat16, enabled=network.reduced)
         with torch.inference_mode(), autocast:
             for start in range(0, len(crops), step):
-                pictures = self._standardised(crops[start : start + step])
-                rows[start : start + step] = self._embedded(pictures).cpu().numpy()
+                pictures = self._standardised(crops[start : start + step], network.device)
+                rows[start : start + step] = self._embedded(network, pictures).cpu().numpy()
         return rows
 
-    def _to_device(self) -> None:
-        import torch
-
-        if self._reduced:
-            for module in self._network.modules():
-                if isinstance(module, torch.nn.Conv2d):
-                    module.to(torch.bfloat16)
-        try:
-            self._network.to(self._device).to(memory_format=torch.channels_last)
-        except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"The device {self._device!r} cannot be used: {error}") from error
-
-    def _standardised(self, crops: NDArray[np.uint8]) -> Tensor:
+    def _standardised(self, crops: NDArray[np.uint8], device: str) -> Tensor:
         import torch
         from torch.nn import functional
 
-        bytes_ = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
+        bytes_ = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
         # The layout of the bytes is already channels last: only a view, nothing is moved.
         pictures = bytes_.permute(0, 3, 1, 2).float()
         if pictures.shape[2:] != self._picture:
@@ -176,17 +174,46 @@ class Embedder:
             )
         return ((pictures - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
 
-    def _embedded(self, pictures: Tensor) -> Tensor:
+    def _embedded(self, network: _Ready, pictures: Tensor) -> Tensor:
         import torch
         from torch.nn import functional
 
         if self._mirror:
             pictures = torch.cat([pictures, pictures.flip(3)])
-        rows: Tensor = self._network(pictures).float()
+        rows: Tensor = network.network(pictures).float()
         if self._mirror:
             rows = torch.add(*rows.chunk(2))
         # Once more in float32: a network that ends in bfloat16 would miss the sphere by 1 %.
         return functional.normalize(rows, dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A network folded and on its device; reduced says that its convolutions use bfloat16."""
+
+    network: nn.Module
+    device: str
+    reduced: bool
+
+
+def _ready(network: nn.Module, device: str | None, reduced: bool | None) -> _Ready:
+    import torch
+
+    from facecluster.facenet.fold import folded
+    from facecluster.facenet.precision import multiplies_bfloat16
+
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
+    network = folded(network)
+    if half:
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.to(torch.bfloat16)
+    try:
+        network.to(chosen).to(memory_format=torch.channels_last)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"The device {chosen!r} cannot be used: {error}") from error
+    return _Ready(network, chosen, half)
 
 
 def list_models() -> list[Model]:
@@ -251,14 +278,16 @@ def open_model(
     device: str | None = None,
     mirror: bool = True,
     reduced: bool | None = None,
+    at_once: bool = True,
 ) -> Embedder:
     """The Embedder of a model as `find_model` knows it, ready to use.
 
     device is what torch calls it; None is the GPU where there is one. With mirror each embedding is
     the mean of the crop's and its mirror image's, at twice the cost: up to one point of accuracy on
     LFW's development test, for a small part of a scan's time. reduced says whether the
-    convolutions use bfloat16; None is yes where the CPU has instructions for it. Raises ModelError
-    for weights that are not there, not downloaded, damaged or of another network; nothing is ever
+    convolutions use bfloat16; None is yes where the CPU has instructions for it. Without at_once
+    the weights are read, and torch is imported, for the first crops only. Raises ModelError for
+    weights that are not there, not downloaded, damaged or of another network; nothing is ever
     downloaded.
     """
     model = find_model(name_or_path)
@@ -267,24 +296,27 @@ def open_model(
             f"The weights {model.name} are not downloaded: run "
             f"'facecluster models download {model.name}' first."
         )
-    import torch
+    fingerprint, load = _weights(model.path)
+    embedder = Embedder(model, fingerprint, load, device=device, mirror=mirror, reduced=reduced)
+    if at_once:
+        embedder.open()
+    return embedder
 
-    from facecluster.facenet.precision import multiplies_bfloat16
 
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
-    network: nn.Module
-    if model.path.suffix == ".safetensors":
-        from facecluster.facenet.checkpoint import load
-
-        network, header = load(model.path)
-        return Embedder(
-            network, model, header.fingerprint, device=chosen, mirror=mirror, reduced=half
-        )
+def _weights(path: Path) -> tuple[str, Callable[[], nn.Module]]:
+    """The fingerprint of a file, and what loads the network."""
+    if path.suffix == ".safetensors":
+        return read_header(path).fingerprint, partial(_bundled, path)
     from facecluster.facenet.inception_resnet import load_inception_resnet
 
-    network, fingerprint = load_inception_resnet(model.path)
-    return Embedder(network, model, fingerprint, device=chosen, mirror=mirror, reduced=half)
+    network, fingerprint = load_inception_resnet(path)
+    return fingerprint, lambda: network
+
+
+def _bundled(path: Path) -> nn.Module:
+    from facecluster.facenet.checkpoint import load
+
+    return load(path)[0]
 
 
 def _described(path: Path, state: State) -> Model:

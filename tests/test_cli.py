@@ -14,6 +14,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from facecluster.cli import main
 from facecluster.embed import BUNDLED, find_model
@@ -492,6 +493,15 @@ def in_a_process(program: str) -> set[str]:
         [sys.executable, "-c", f"import sys\n{program}"], capture_output=True, text=True, check=True
     )
     return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_scan_of_what_is_known_loads_no_torch(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "photos" / "plain.png")
+    words = ["scan", str(tmp_path / "photos"), "--db", str(tmp_path / "new.sqlite")]
+    assert "1 looked at" in run(*words).stdout
+    program = f"from facecluster.cli import main\nmain({words!r}, standalone_mode=False)"
+    assert not in_a_process(program) & {"torch", "facenet_pytorch", "sklearn", "hdbscan"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facecluster import detect
-from facecluster.detect import Detection, Detector, networks
+from facecluster.detect import Detection, Detector, levels, networks
 from facecluster.images import Picture, read
 from facecluster.records import Box
 
@@ -76,7 +76,7 @@ def test_the_name_tells_settings_apart():
 
 
 def sums_of(pixels):
-    return detect._sums(pixels, networks.Memory(np.int32))
+    return detect._sums(pixels, levels.Memory(np.int32))
 
 
 def area_mean(pixels, height, width):
@@ -157,7 +157,7 @@ def test_sums_of_a_huge_white_picture_do_not_overflow():
 
 
 def test_sums_use_their_memory_again_and_each_thread_has_its_own():
-    memory = networks.Memory(np.int32)
+    memory = levels.Memory(np.int32)
     first = detect._sums(noise(20, 30), memory)
     smaller = noise(9, 8, seed=1)
     again = detect._sums(smaller, memory)
@@ -169,8 +169,8 @@ def test_sums_use_their_memory_again_and_each_thread_has_its_own():
 
 
 def test_memory_does_not_keep_what_is_huge(monkeypatch):
-    memory = networks.Memory(np.uint8)
-    monkeypatch.setattr(networks, "_KEPT", 100)
+    memory = levels.Memory(np.uint8)
+    monkeypatch.setattr(levels, "_KEPT", 100)
     assert not np.shares_memory(memory.array((5, 7, 3)), memory.array((5, 7, 3)))
     assert np.shares_memory(memory.array((5, 6, 3)), memory.array((5, 5, 3)))
 
@@ -201,7 +201,7 @@ def test_suppression_equals_the_plain_loop(count, seed, most):
 def test_the_networks_are_those_of_facenet_pytorch():
     from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
-    weights, _ = networks.load()
+    weights = networks.load()
     cpu = torch.device("cpu")
     with torch.inference_mode():
         for name, theirs, side in (
@@ -241,11 +241,11 @@ def blocks():
 
 
 def as_level(pixels):
-    return networks.Level(*pixels.shape[:2], np.array_split(pixels, 3))
+    return levels.Level(*pixels.shape[:2], np.array_split(pixels, 3))
 
 
 def p_net(*, reduced):
-    return networks.PNet(networks.load()[0]["pnet"], torch.device("cpu"), reduced=reduced)
+    return networks.PNet(networks.load()["pnet"], torch.device("cpu"), reduced=reduced)
 
 
 def plain_p_net(level):
@@ -283,7 +283,7 @@ def test_the_first_look_of_p_net_misses_no_cell_that_the_second_takes():
 
 
 def test_the_first_look_of_r_net_changes_no_score_above_it():
-    weights, _ = networks.load()
+    weights = networks.load()
     cells = blocks().reshape(8, 20, 32, 20, 3)[:, :, :, :, :].swapaxes(1, 2).reshape(-1, 20, 20, 3)
     crops = np.pad(cells, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge").astype("f4")
     cpu = torch.device("cpu")

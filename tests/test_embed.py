@@ -224,3 +224,17 @@ def test_a_network_without_calibration_has_one_threshold() -> None:
     model = dataclasses.replace(find_model(BUNDLED), calibration=None)
     assert group_threshold(model, 10) == group_threshold(model, 10**6)
     assert group_threshold(model, 10) == GroupThreshold(model.thresholds["group"])
+
+
+def test_weights_are_read_for_the_first_crops_when_asked_to_wait(tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    save(build("nns2", 64), file, HEADER)
+    waiting = open_model(str(file), at_once=False)
+    assert waiting.fingerprint == open_model(str(file)).fingerprint
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match="do not match their fingerprint"):
+        waiting.embed(crops(1, waiting.crop_size))
+    with pytest.raises(ModelError, match="do not match their fingerprint"):
+        open_model(str(file))

@@ -56,13 +56,16 @@ def library_model(library: Library, network: str | None) -> Model:
 def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:
     """Detector and network, ready to analyse photos; None is the bundled network.
 
-    A look insists: photos that were looked at otherwise are to be looked at again.
+    Both are opened for the first photo, so that a scan of what is known does not wait for torch. A
+    look insists: photos that were looked at otherwise are to be looked at again.
     """
     from facecluster.detect import Detector
-    from facecluster.embed import BUNDLED, open_model
+    from facecluster.embed import BUNDLED, find_model, open_model
     from facecluster.scan import Analyzer
 
-    embedder = open_model(network or BUNDLED)
+    chosen = network or BUNDLED
+    # A file of the user's may be anything: it is told before the library hears of it.
+    embedder = open_model(chosen, at_once=find_model(chosen).state == "file")
     if look is None:
         return Analyzer(Detector(), embedder)
     detector = Detector(min_face=look.pixels, min_share=look.share)

@@ -7,23 +7,26 @@ the five landmarks. The boxes are those of facenet_pytorch.MTCNN; the time is no
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from facecluster.detect.networks import LEAST_SCORE, Level, Memory, PNet, Refiner, load, reduces
+from facecluster.detect.levels import Level, Memory, Pixels
+from facecluster.detect.weights import LEAST_SCORE, digest
 from facecluster.images import Picture
 from facecluster.records import Box, Point
+
+if TYPE_CHECKING:
+    from facecluster.detect.networks import Cascade, PNet, Refiner
 
 __all__ = ["Detection", "Detector"]
 
 Bytes = NDArray[np.uint8]
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Sums = NDArray[np.int32] | NDArray[np.float64]
@@ -53,7 +56,8 @@ class Detector:
     min_face is the side of the smallest face looked for, in pixels of the full-size photo, and
     min_share the same as a share of its longer side; the larger of the two counts, and no face
     smaller than 12 pixels of the picture as it was read is looked for. device is what torch calls
-    it. name tells the weights and settings apart that can change the result.
+    it. name tells the weights and settings apart that can change the result. torch is imported, and
+    the networks are opened, when the first picture comes: ModelError then for damaged weights.
     """
 
     def __init__(
@@ -62,13 +66,11 @@ class Detector:
         if not min_face > 0 or not 0 <= min_share < 1:
             raise ValueError("min_face must be > 0 pixels and min_share in [0, 1)")
         self._min_face, self._min_share = min_face, min_share
-        self._device = torch.device(device)
+        self._device = device
         self._memory = Memory(np.int32)
-        weights, digest = load()
-        self.name = f"mtcnn-{digest} {min_face:g}px {100 * min_share:g}%"
-        self._pnet = PNet(weights["pnet"], self._device, reduced=reduces(self._device))
-        self._rnet = Refiner("rnet", weights["rnet"], self._device)
-        self._onet = Refiner("onet", weights["onet"], self._device)
+        self._opening = threading.Lock()
+        self._cascade: Cascade | None = None
+        self.name = f"mtcnn-{digest()} {min_face:g}px {100 * min_share:g}%"
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
         """The faces of each picture, best first; one list a picture, possibly empty.
@@ -78,18 +80,29 @@ class Detector:
         """
         if not pictures:
             return []
+        import torch
+
+        cascade = self._opened()
         candidates, crops = [], []
         with torch.inference_mode():
             for picture in pictures:
                 sums = _sums(picture.pixels, self._memory)
-                boxes = self._refine(sums, self._propose(picture, sums))
+                boxes = _refine(cascade.rnet, sums, self._propose(cascade.pnet, picture, sums))
                 candidates.append(boxes)
                 crops.append(_cut(sums, boxes, 48))
-            answers = self._onet(np.concatenate(crops))
+            answers = cascade.onet(np.concatenate(crops))
         parts = np.split(answers, np.cumsum([len(boxes) for boxes in candidates])[:-1])
         return [_decided(*each) for each in zip(pictures, candidates, parts, strict=True)]
 
-    def _propose(self, picture: Picture, sums: Sums) -> Floats:
+    def _opened(self) -> Cascade:
+        from facecluster.detect.networks import Cascade
+
+        with self._opening:  # a scan's threads come together
+            if self._cascade is None:
+                self._cascade = Cascade(self._device)
+        return self._cascade
+
+    def _propose(self, pnet: PNet, picture: Picture, sums: Sums) -> Floats:
         """P-Net's candidates, (N, 4) squares in pixels of the picture."""
         height, width = picture.pixels.shape[:2]
         smallest = max(self._min_face, self._min_share * max(picture.width, picture.height))
@@ -102,7 +115,7 @@ class Detector:
             return np.empty((0, 4), dtype=np.float32)
         sizes = [(min(height, int(height * s + 1)), min(width, int(width * s + 1))) for s in scales]
         found = []
-        for scale, (cells, rows) in zip(scales, self._look(sums, sizes), strict=True):
+        for scale, (cells, rows) in zip(scales, _look(pnet, sums, sizes), strict=True):
             good = rows[:, 0] >= LEAST_SCORE["pnet"]
             rows, first = rows[good], 2 * cells[good].astype(np.float32)
             corners = np.floor(np.hstack([first + 1, first + _CELL]) / np.float32(scale))
@@ -113,26 +126,28 @@ class Detector:
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
         return _squares(rows[:, :4] + rows[:, 5:] * sides)
 
-    def _look(self, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
-        """P-Net's cells of each level, (N, 2), and what it says of them, (N, 5)."""
-        if not self._pnet.looks_twice:
-            found = []
-            for some in _groups(sizes):
-                found += self._pnet.found([_level(sums, *size, rounded=False) for size in some])
-            return found
-        cells = self._pnet.likely([_level(sums, *size, rounded=True) for size in sizes])
-        crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
-        answers = self._pnet(np.concatenate(crops))
-        parts = np.split(answers, np.cumsum([len(c) for c in cells])[:-1])
-        return list(zip(cells, parts, strict=True))
 
-    def _refine(self, sums: Sums, boxes: Floats) -> Floats:
-        """R-Net's choice of the candidates, moved to fit and square again."""
-        answers = self._rnet(_cut(sums, boxes, 24))
-        good = answers[:, 0] > LEAST_SCORE["rnet"]
-        rows, answers = boxes[good], answers[good]
-        keep = _overlapping_least(rows, answers[:, 0], 0.7)
-        return _squares(_moved(rows[keep], answers[keep, 1:]))
+def _look(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
+    """P-Net's cells of each level, (N, 2), and what it says of them, (N, 5)."""
+    if not pnet.looks_twice:
+        found = []
+        for some in _groups(sizes):
+            found += pnet.found([_level(sums, *size, rounded=False) for size in some])
+        return found
+    cells = pnet.likely([_level(sums, *size, rounded=True) for size in sizes])
+    crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
+    answers = pnet(np.concatenate(crops))
+    parts = np.split(answers, np.cumsum([len(c) for c in cells])[:-1])
+    return list(zip(cells, parts, strict=True))
+
+
+def _refine(rnet: Refiner, sums: Sums, boxes: Floats) -> Floats:
+    """R-Net's choice of the candidates, moved to fit and square again."""
+    answers = rnet(_cut(sums, boxes, 24))
+    good = answers[:, 0] > LEAST_SCORE["rnet"]
+    rows, answers = boxes[good], answers[good]
+    keep = _overlapping_least(rows, answers[:, 0], 0.7)
+    return _squares(_moved(rows[keep], answers[keep, 1:]))
 
 
 def _decided(picture: Picture, boxes: Floats, answers: Floats) -> list[Detection]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,17 +12,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecluster.errors import ModelError
+from facecluster.detect.levels import Level, Memory
+from facecluster.detect.weights import LEAST_SCORE, damaged, files
 from facecluster.facenet.precision import multiplies_bfloat16
 
-__all__ = ["Level", "Memory", "PNet", "Refiner", "load", "reduces"]
+__all__ = ["Cascade", "PNet", "Refiner", "load", "reduces"]
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-
-# The probability of a face that each network must give it, as in facenet_pytorch.MTCNN.
-LEAST_SCORE = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
 
 # What a first look in bfloat16 must give for a second one in single precision. Of what the second
 # look takes, the first gave all of P-Net's 35,000 cells of 75 photos 0.53 and more, though it sees
@@ -46,33 +39,29 @@ _FIRST_BATCH = 128
 # each size, 30 MB for all that P-Net may be given.
 _SIZES = 8
 
-# The largest array whose memory each thread keeps: at most 100 MB.
-_KEPT = 25_000_000
-
 # The maximum of 3 x 3 or 2 x 2 pixels, every second one, that follows a network's layers.
 _POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}
 
 
-def load() -> tuple[dict[str, dict[str, Tensor]], str]:
-    """The three state dicts of facenet-pytorch's wheel, and the first digits of their SHA-256.
-
-    Read as files, because importing that package takes two seconds.
-    """
-    spec = find_spec("facenet_pytorch")
-    if spec is None or spec.origin is None:
-        raise ModelError(
-            "The face detector needs facenet-pytorch: run pip install facenet-pytorch."
-        )
-    folder = Path(spec.origin).parent / "data"
-    weights, digest = {}, hashlib.sha256()
-    for name in _POOLS:
-        path = folder / f"{name}.pt"
+def load() -> dict[str, dict[str, Tensor]]:
+    """The three state dicts; ModelError when one cannot be read."""
+    weights = {}
+    for name, path in files().items():
         try:
-            digest.update(path.read_bytes())
             weights[name] = torch.load(str(path), map_location="cpu", weights_only=True)
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path} is damaged: reinstall facenet-pytorch.") from error
-    return weights, digest.hexdigest()[:8]
+            raise damaged(path) from error
+    return weights
+
+
+class Cascade:
+    """The three networks on a device, as torch calls it; ModelError for damaged weights."""
+
+    def __init__(self, device: str) -> None:
+        where, weights = torch.device(device), load()
+        self.pnet = PNet(weights["pnet"], where, reduced=reduces(where))
+        self.rnet = Refiner("rnet", weights["rnet"], where)
+        self.onet = Refiner("onet", weights["onet"], where)
 
 
 class PNet:
@@ -140,37 +129,6 @@ class PNet:
             cells.append(np.stack([places % width, places // width + top], 1))
             outputs.append(output[:, places].T)
         return np.concatenate(cells), _scored(torch.from_numpy(np.concatenate(outputs)))
-
-
-class Memory(threading.local):
-    """Room for one array in each thread: fresh memory costs more than filling it.
-
-    What is asked for above _KEPT numbers is fresh, and not kept.
-    """
-
-    def __init__(self, kind: type[np.generic]) -> None:
-        self._room = np.zeros(0, dtype=kind)
-
-    def array(self, shape: tuple[int, int, int]) -> NDArray[Any]:
-        """An array with anything in it, good until the next is asked for."""
-        size = math.prod(shape)
-        if size > _KEPT:
-            return np.zeros(shape, dtype=self._room.dtype)
-        if self._room.size < size:
-            self._room = np.zeros(size, dtype=self._room.dtype)
-        return self._room[:size].reshape(shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A level of a pyramid, height x width, even numbers of 12 or more: its rows, some at a time.
-
-    blocks are (h, width, 3), from the top on.
-    """
-
-    height: int
-    width: int
-    blocks: Iterable[Pixels]
 
 
 class _Piece(NamedTuple):
