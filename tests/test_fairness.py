@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from benchmarks.skin_tone import lab, skin_angle, typology_angle
+from benchmarks.skin_tone import LEAST_YELLOW, lab, skin_angle, typology_angle
 from benchmarks.subgroups import grouped, interval, pairs_within, rates, share_between
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,9 @@ byte = st.integers(0, 255)
 def test_lab_is_that_of_the_colours_whose_values_are_published(
     colour: tuple[int, int, int], expected: tuple[float, float, float]
 ) -> None:
-    np.testing.assert_allclose(lab(np.array(colour, dtype=np.uint8)), expected, atol=0.05)  # of another rounding
+    np.testing.assert_allclose(
+        lab(np.array(colour, dtype=np.uint8)), expected, atol=0.05
+    )  # of another rounding
 
 
 @given(byte, byte)
@@ -71,7 +73,7 @@ def face(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
 def test_the_angle_of_a_face_is_that_of_its_skin(colour: tuple[int, int, int]) -> None:
     lightness, _, yellowness = lab(np.array(colour, dtype=np.uint8)).tolist()
     angle = skin_angle(face(colour))
-    if yellowness <= 0:
+    if yellowness <= LEAST_YELLOW:
         assert np.isnan(angle)
     else:
         assert angle == pytest.approx(typology_angle(lightness, yellowness))

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 # The least angle in degrees of each group, the lightest first. Usually there are six: the two
 # lightest and the two darkest are one each here, as few faces are at the ends.
 TONES = (("light", 41.0), ("intermediate", 28.0), ("tan", 10.0), ("brown or dark", -np.inf))
+# Of b*; less is the rounding of grey.
+LEAST_YELLOW = 0.01
 # IEC 61966-2-1: linear sRGB to XYZ; its white is D65.
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _WHITE = _TO_XYZ.sum(axis=1)
@@ -52,7 +54,7 @@ def skin_angle(crop: NDArray[np.uint8]) -> float:
         return float("nan")
     skin = np.concatenate([colours[patch].reshape(-1, 3) for patch in _PATCHES])
     lightness, _, yellowness = np.median(skin, axis=0).tolist()
-    return typology_angle(lightness, yellowness) if yellowness > 0 else float("nan")
+    return typology_angle(lightness, yellowness) if yellowness > LEAST_YELLOW else float("nan")
 
 
 def _is_toned(colours: Floats) -> bool:
