@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +35,12 @@ from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_r
 from facecluster.grouping.constraints import Constraints, components, pair_keys
 from facecluster.grouping.edges import Edges
 from facecluster.grouping.steps import part, result
+from facecluster.grouping.sums import Sums, chunks
 
 __all__ = ["Dendrogram", "cut", "identical_pairs", "linkage", "linkage_steps"]
 
-# Pairs of rows gathered at a time for a double-precision distance: 2 x 0.5 MB at 128 dimensions.
-CHUNK = 512
+# Pairs that a scan of few slots may find for each, on average: more would cost more than they save.
+ASKED = 4 * HELD
 # A scan in single precision proves all but ties; those left are scanned in double precision, at
 # last without a guess at the radius, which always proves.
 SCANS = ((np.float32, True), (np.float64, True), (np.float64, False))
@@ -119,7 +121,7 @@ class _Forest:
         self.row, slot = np.unique(root, return_inverse=True)
         m = len(self.row)
         self.limit = limit
-        self.sums = _sums(embeddings, slot, m)
+        self.sums = Sums(embeddings, slot)
         self.count = np.bincount(slot, minlength=m).astype(np.float64)
         self.gap = np.full(m, np.inf)
         self.alive = np.ones(m, dtype=np.bool_)
@@ -214,7 +216,7 @@ class _Forest:
         self.widest[first] = np.maximum(self.gap[first], self.gap[second])
         self.gap[first] = weighted / total
         self.count[first] = total
-        self.sums[first] += self.sums[second]
+        self.sums.add(first, second)
         self.row[first] = np.minimum(self.row[first], self.row[second])
         self.alive[second] = False
         self.target[second] = first
@@ -265,32 +267,38 @@ class _Forest:
 
     def _distances(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:
         """Average squared distances of pairs of slots, the same for (a, b) and (b, a)."""
-        dots = np.empty(len(a))
-        for start in range(0, len(a), CHUNK):
-            part = slice(start, start + CHUNK)
-            dots[part] = np.einsum("ij,ij->i", self.sums[a[part]], self.sums[b[part]])
-        dots /= self.count[a] * self.count[b]
-        return np.maximum(2.0 - 2.0 * dots, 0.0)
+        dots = self.sums.dots(a, b) / (self.count[a] * self.count[b])
+        distances: NDArray[np.float64] = np.maximum(2.0 - 2.0 * dots, 0.0)
+        return distances
+
+    def _means(
+        self, precision: type[np.floating], slots: NDArray[np.integer]
+    ) -> NDArray[np.floating]:
+        """The middles of the groups at some slots, (K, d)."""
+        means = np.empty((len(slots), self.sums.dimension), dtype=precision)
+        for some in chunks(len(slots)):
+            sums, count = self.sums.of(slots[some]), self.count[slots[some], None]
+            np.divide(sums, count, out=means[some], casting="same_kind")
+        return means
 
     def _scan(self, precision: type[np.floating], seeded: bool) -> Generator[float, None, None]:
         """Find anew the edges of the first `unsure` slots, with bounds that prove their nearest."""
         fresh, size = self.unsure, len(self.alive)
-        means = np.empty(self.sums.shape, dtype=precision)
-        np.divide(self.sums, self.count[:, None], out=means, casting="same_kind")
+        held = min(self.held, max(ASKED * fresh, LEAST_HELD))
         # What the product may be wrong by: d roundings, and those of the means and the radius, each
         # by half an epsilon of at most 2.
-        slack = (means.shape[1] + 8) * float(np.finfo(precision).eps)
+        slack = (self.sums.dimension + 8) * float(np.finfo(precision).eps)
+        means = partial(self._means, precision)
         a, b, distance = self._ends(self.edges.all())
-        barred = distance == np.inf
-        keys = np.sort(pair_keys(a[barred], b[barred], size))
-        kept = barred | ((a >= fresh) & (b >= fresh))
+        # All that is known of the slots that are not scanned stays so.
+        kept = (distance == np.inf) | (a >= fresh) | (b >= fresh)
+        keys = np.sort(pair_keys(a[kept], b[kept], size))
         self.edges = Edges(size, a[kept], b[kept], distance[kept])
         radius = self.limit - self.gap + slack
         radius[:fresh] = self.limit + slack
         if seeded:
-            radius[:fresh] = seed_radius(means, fresh, self.limit + slack, self.held)
-        scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=self.held)
-        del means
+            radius[:fresh] = seed_radius(means, size, fresh, self.limit + slack, held)
+        scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=held, rest_known=True)
         found = yield from part(scan, self.done, max(self.done, FIRST))
         self.done = max(self.done, FIRST)
         gap = self.limit - (found.radius[:fresh] - slack)
@@ -298,8 +306,9 @@ class _Forest:
         distance = self._distances(found.a, found.b)
         if precision is np.float64:
             nearest = np.full(size, np.inf)
-            np.minimum.at(nearest, found.a, distance)
-            np.minimum.at(nearest, found.b, distance)
+            for one, other, apart in ((found.a, found.b, distance), self._ends(self.edges.all())):
+                np.minimum.at(nearest, one, apart)
+                np.minimum.at(nearest, other, apart)
             # Within the radius the nearest is known but for rounding; beyond, a listed pair is only
             # what the other slot asked for.
             seen = nearest[:fresh] <= found.radius[:fresh] + slack
@@ -322,7 +331,8 @@ class _Forest:
         keep = np.concatenate([np.flatnonzero(unsure), np.flatnonzero(self.alive & ~unsure)])
         place = np.full(len(self.alive), -1)
         place[keep] = np.arange(len(keep))
-        self.sums, self.count, self.row = self.sums[keep], self.count[keep], self.row[keep]
+        self.sums.keep(keep)
+        self.count, self.row = self.count[keep], self.row[keep]
         self.gap, self.alive = self.gap[keep], self.alive[keep]
         a, b = place[a], place[b]
         stays = (a >= 0) & (b >= 0)
@@ -330,19 +340,12 @@ class _Forest:
         self._start()
 
 
-def _sums(embeddings: NDArray[np.float32], slot: NDArray[np.int64], m: int) -> NDArray[np.float64]:
-    """The sum of the unit rows of each slot, (m, d)."""
-    sums = np.zeros((m, embeddings.shape[1]))
-    for start in range(0, len(embeddings), CHUNK):
-        rows = embeddings[start : start + CHUNK].astype(np.float64)
-        rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-        np.add.at(sums, slot[start : start + CHUNK], rows)
-    return sums
-
-
 def identical_pairs(embeddings: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Pairs (row, first equal row), (M, 2), of identical vectors among some rows."""
-    if len(rows) < 2:
+    # Few rows share even the first number, and the others need no copy.
+    _, first, shared = np.unique(embeddings[rows, 0], return_inverse=True, return_counts=True)
+    rows = rows[shared[first] > 1]
+    if len(rows) == 0:
         return np.empty((0, 2), dtype=np.int64)
     vectors = np.ascontiguousarray(embeddings[rows])
     raw = vectors.view(np.dtype((np.void, vectors.itemsize * vectors.shape[1]))).ravel()

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from facecluster.grouping.constraints import in_sorted, pair_keys
+from facecluster.grouping.edges import incidence
 from facecluster.processors import cores
 
-__all__ = ["Pairs", "near_pairs", "seed_radius"]
+__all__ = ["Pairs", "Vectors", "near_pairs", "seed_radius"]
 
 # Rows of one block: the product of two blocks, 1 MB, stays in the cache of one core.
 TILE = 512
@@ -36,6 +37,8 @@ WAVE = 32
 # Fewer pairs than this are compared in the caller's thread.
 FEW = 1 << 22
 
+# The vectors at some positions, (K, d), made when they are asked for.
+Vectors: TypeAlias = "Callable[[NDArray[np.integer]], NDArray[np.floating]]"
 Hits: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.floating]]"
 Block: TypeAlias = "tuple[int, int, int]"
 
@@ -54,31 +57,34 @@ class Pairs:
 
 
 def near_pairs(
-    means: NDArray[np.floating],
+    vectors: Vectors,
     radius: NDArray[np.float64],
     *,
     scanned: int,
     barred: NDArray[np.int64],
     held: int,
+    rest_known: bool = False,
 ) -> Generator[float, None, Pairs]:
     """All pairs, one at least below `scanned`, that are nearer than the radius of one of the two.
 
-    Yields the share that is done, returns the pairs. means is (m, d); the squared distance of a
-    pair is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than `held`
-    pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to the
-    nearest one it gave up, so memory stays bounded; the radius of the others never changes. Costs
+    Yields the share that is done, returns the pairs. radius is (m,); the squared distance of a pair
+    of vectors is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than
+    `held` pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to
+    the nearest one it gave up, so memory stays bounded; the radius of the others never changes.
+    rest_known says that barred holds all pairs that are nearer than the radius of a position that
+    is not scanned: blocks of those with larger radii than the rows' have nothing new. Costs
     scanned * m * d multiplications, halved where both positions are scanned, on all cores, and a
-    copy of means.
+    copy of the vectors.
     """
     order = _by_radius(radius, scanned)
-    means = means if order is None else means[order]
+    means = vectors(np.arange(len(radius)) if order is None else order)
     nothing = np.empty(0, np.int32)
     complete = radius.copy() if order is None else radius[order]
     found = Pairs(nothing, nothing, np.empty(0, means.dtype), complete)
     waiting: list[Hits] = []
     count, done, space = 0, 0, _Space(means.dtype)
-    total = sum(1 for _ in _blocks(scanned, len(means)))
-    blocks = _blocks(scanned, len(means))
+    blocks = _blocks(scanned, complete, rest_known)
+    total = sum(1 for _ in _blocks(scanned, complete, rest_known))
     with _side_by_side(scanned * len(means)) as each:
         while wave := list(islice(blocks, WAVE)):
             floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
@@ -125,11 +131,15 @@ def _allowed(
     return a[free], b[free], distance[free]
 
 
-def _blocks(scanned: int, m: int) -> Iterator[Block]:
-    """Top, bottom and left of the blocks on and above the diagonal."""
+def _blocks(scanned: int, radius: NDArray[np.float64], rest_known: bool) -> Iterator[Block]:
+    """Top, bottom and left of the blocks on and above the diagonal that may have pairs to find."""
+    least = [radius[left : left + TILE].min() for left in range(0, len(radius), TILE)]
     for top in range(0, scanned, TILE):
-        for left in range(top, m, TILE):
-            yield top, min(top + TILE, scanned), left
+        bottom = min(top + TILE, scanned)
+        most = radius[top:bottom].max()
+        for left in range(top, len(radius), TILE):
+            if not (rest_known and left >= scanned and least[left // TILE] >= most):
+                yield top, bottom, left
 
 
 @contextmanager
@@ -187,42 +197,42 @@ def _gather(
 
 def _thin(found: Pairs, scanned: int) -> None:
     """Keep the KEPT nearest pairs of each scanned position, and what the others were promised."""
-    owner = np.concatenate([found.a, found.b])
-    distance = np.concatenate([found.distance, found.distance])
-    order = np.lexsort((distance, owner)).astype(np.int32)
-    ends = owner[order]
-    starts = np.searchsorted(ends, np.arange(len(found.radius) + 1)).astype(np.int32)
-    rank = np.empty(len(owner), dtype=np.int32)
-    rank[order] = np.arange(len(owner), dtype=np.int32) - starts[ends]
-    near = np.where(owner < scanned, rank < KEPT, distance < found.radius[owner])
-    crowded = np.flatnonzero(np.diff(starts)[:scanned] > KEPT)
-    lost = distance[order[starts[crowded] + KEPT]]
-    found.radius[crowded] = np.minimum(found.radius[crowded], lost)
-    half = len(found.a)
-    stays = near[:half] | near[half:]
+    rising = np.argsort(found.distance)
+    found.a, found.b = found.a[rising], found.b[rising]
+    found.distance = found.distance[rising]
+    del rising
+    pair, starts = incidence(found.a, found.b, len(found.radius))
+    owner = np.repeat(np.arange(len(found.radius), dtype=np.int32), np.diff(starts))
+    rank = np.arange(len(owner), dtype=np.int32) - starts[owner]
+    near = np.where(owner < scanned, rank < KEPT, found.distance[pair] < found.radius[owner])
+    stays = np.zeros(len(found.a), dtype=np.bool_)
+    stays[pair[near]] = True
+    for ends in (found.a, found.b):
+        lost = ~stays & (ends < scanned)
+        np.minimum.at(found.radius, ends[lost], found.distance[lost])
     found.a, found.b = found.a[stays], found.b[stays]
     found.distance = found.distance[stays]
 
 
 def seed_radius(
-    means: NDArray[np.floating], scanned: int, limit: float, held: int
+    vectors: Vectors, m: int, scanned: int, limit: float, held: int
 ) -> NDArray[np.float64]:
-    """For each scanned position a radius within which some tens of the others are expected.
+    """For each scanned position, of m, a radius within which some tens of the others are expected.
 
     It is the limit for all unless a sample says that this would find too many pairs.
     """
-    columns = means[:: max(1, min(STEP, len(means) // TILE))]
-    rows = means[: scanned : max(1, scanned // 256)]
+    columns = vectors(np.arange(0, m, max(1, min(STEP, m // TILE))))
+    rows = vectors(np.arange(0, scanned, max(1, scanned // 256)))
     share = float((2.0 - 2.0 * (rows @ columns[:2048].T) < limit).mean())
     radius = np.full(scanned, limit)
-    if share * scanned * len(means) / 2 <= held / 2:
+    if share * scanned * m / 2 <= held / 2:
         return radius
     # As near as the second nearest of the sample is, some 2 * m / len(columns) are in the whole;
     # of the nearest of eight parts of the sample the second is about that, and quick to find.
     width = max(1, len(columns) // 8)
-    place = min(max(1, 2 * KEPT * len(columns) // len(means)), len(columns) - 1)
+    place = min(max(1, 2 * KEPT * len(columns) // m), len(columns) - 1)
     for top in range(0, scanned, TILE):
-        block = means[top : min(top + TILE, scanned)]
+        block = vectors(np.arange(top, min(top + TILE, scanned)))
         similarity = block @ columns.T
         if place == 1 and width > 8:
             similarity = similarity[:, : 8 * width].reshape(len(block), 8, width).max(axis=2)

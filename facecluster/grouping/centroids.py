@@ -119,7 +119,7 @@ class _Groups:
         radius[: len(changed)] = self.threshold + slack
         found = result(
             near_pairs(
-                self.single[order],
+                lambda places: self.single[order[places]],
                 radius,
                 scanned=len(changed),
                 barred=self._barred(order),

@@ -44,9 +44,9 @@ def hdbscan_steps(
     held = max(HELD * n, LEAST_HELD)
     # A hair more than the limit: two faces exactly as far as the threshold are linked, as in
     # average linkage.
-    radius = seed_radius(embeddings, n, limit + 1e-6, held)
+    radius = seed_radius(embeddings.__getitem__, n, n, limit + 1e-6, held)
     none = np.empty(0, dtype=np.int64)
-    pairs = near_pairs(embeddings, radius, scanned=n, barred=none, held=held)
+    pairs = near_pairs(embeddings.__getitem__, radius, scanned=n, barred=none, held=held)
     found = yield from part(pairs, 0.0, SEARCH)
     twins = identical_pairs(embeddings, np.arange(n))
     a = np.concatenate([found.a, twins[:, 0]])

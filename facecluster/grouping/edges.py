@@ -5,10 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Edges"]
+__all__ = ["Edges", "incidence"]
 
 # Edges added since the index was made, over which every question passes once.
 RECENT = 4096
+
+
+def incidence(
+    a: NDArray[np.int32], b: NDArray[np.int32], size: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The numbers of the edges at each of `size` vertices, rising, vertex after vertex.
+
+    Returns them, (2 E,), and where each vertex starts, (size + 1,).
+    """
+    # Numbers of 64 bits are sorted several times as fast as places are by what is at them.
+    keys = np.concatenate([a, b]).astype(np.int64) << 32
+    keys[: len(a)] |= np.arange(len(a))
+    keys[len(a) :] |= np.arange(len(a))
+    keys.sort()
+    starts = np.searchsorted(keys, np.arange(size + 1, dtype=np.int64) << 32)
+    return (keys & 0xFFFFFFFF).astype(np.int32), starts.astype(np.int32)
 
 
 class Edges:
@@ -32,7 +48,7 @@ class Edges:
         self.used = len(a)
         self.present = np.ones(self.used, dtype=np.bool_)
         self.indexed = self.dropped = 0
-        self.starts = np.zeros(size + 1, dtype=np.int64)
+        self.starts = np.zeros(size + 1, dtype=np.int32)
         self.order = np.empty(0, dtype=np.int32)
 
     def _index(self) -> None:
@@ -42,11 +58,7 @@ class Edges:
         self.used = self.indexed = len(kept)
         self.present = np.ones(self.used, dtype=np.bool_)
         self.dropped = 0
-        ends = np.concatenate([self.a, self.b])
-        order = np.argsort(ends)
-        self.starts = np.searchsorted(ends[order], np.arange(self.size + 1))
-        order[order >= self.used] -= self.used
-        self.order = order.astype(np.int32)
+        self.order, self.starts = incidence(self.a, self.b, self.size)
 
     def all(self) -> NDArray[np.int64]:
         """The numbers of all edges."""

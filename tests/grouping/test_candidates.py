@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from facecluster.grouping import candidates
 from facecluster.grouping.candidates import near_pairs, seed_radius
 from facecluster.grouping.constraints import pair_keys
-from facecluster.grouping.edges import Edges
+from facecluster.grouping.edges import Edges, incidence
 from facecluster.grouping.steps import result
 
 
@@ -37,7 +37,9 @@ def test_no_pair_nearer_than_the_radius_is_missed(seed, m, scanned, held):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "TILE", 16)
         patch.setattr(candidates, "KEPT", 3)
-        found = result(near_pairs(means, radius, scanned=scanned, barred=barred, held=held))
+        found = result(
+            near_pairs(means.__getitem__, radius, scanned=scanned, barred=barred, held=held)
+        )
     listed = dict(
         zip(zip(found.a.tolist(), found.b.tolist(), strict=True), found.distance, strict=True)
     )
@@ -54,12 +56,54 @@ def test_no_pair_nearer_than_the_radius_is_missed(seed, m, scanned, held):
             assert distance >= max(found.radius[i], found.radius[j]) - 1e-9
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), m=st.integers(1, 90), scanned=st.floats(0, 1))
+def test_what_is_known_of_the_rest_is_not_looked_at_again(seed, m, scanned):
+    means, chance = vectors(seed, m), np.random.default_rng(seed)
+    scanned = int(scanned * m)
+    radius = chance.uniform(0, 3, size=m)
+    near = {
+        (i, j): distance
+        for (i, j), distance in naive(means).items()
+        if i < scanned <= j and distance < radius[j]
+    }
+    barred = np.sort(np.array([i * m + j for i, j in near], dtype=np.int64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "TILE", 8)
+        found = result(
+            near_pairs(
+                means.__getitem__,
+                radius,
+                scanned=scanned,
+                barred=barred,
+                held=10_000,
+                rest_known=True,
+            )
+        )
+    listed = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
+    assert not listed & near.keys()
+    for (i, j), distance in naive(means).items():
+        if i < scanned and (i, j) not in listed and (i, j) not in near:
+            assert distance >= max(radius[i], radius[j]) - 1e-9
+
+
+def test_blocks_of_positions_with_larger_known_radii_are_left_out():
+    radius = np.concatenate([np.full(candidates.TILE, 0.7), np.full(candidates.TILE, 0.8)])
+    every = set(candidates._blocks(candidates.TILE, radius, False))
+    fewer = set(candidates._blocks(candidates.TILE, radius, True))
+    assert every - fewer == {(0, candidates.TILE, candidates.TILE)}
+    radius[-1] = 0.6
+    assert set(candidates._blocks(candidates.TILE, radius, True)) == every
+
+
 @pytest.mark.parametrize("held", [1, 50])
 def test_every_scanned_position_keeps_its_nearest_when_memory_is_short(monkeypatch, held):
     monkeypatch.setattr(candidates, "TILE", 32)
     means = vectors(3, 200)
     none = np.empty(0, np.int64)
-    found = result(near_pairs(means, np.full(200, 4.1), scanned=200, barred=none, held=held))
+    found = result(
+        near_pairs(means.__getitem__, np.full(200, 4.1), scanned=200, barred=none, held=held)
+    )
     assert len(found.a) < 200 * candidates.KEPT * 2
     similarity = means @ means.T - 9 * np.eye(200)
     listed = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
@@ -69,15 +113,25 @@ def test_every_scanned_position_keeps_its_nearest_when_memory_is_short(monkeypat
 
 def test_the_first_radius_is_the_limit_where_pairs_are_few():
     means = np.eye(300, dtype=np.float32)
-    assert (seed_radius(means, 300, 1.5, 100) == 1.5).all()
+    assert (seed_radius(means.__getitem__, 300, 300, 1.5, 100) == 1.5).all()
 
 
 @pytest.mark.parametrize("m", [40, 3000])
 def test_the_first_radius_holds_some_tens_in_a_crowd(m):
     means = vectors(4, m, 8).astype(np.float32)
-    radius = seed_radius(means, m, 4.0, m)
+    radius = seed_radius(means.__getitem__, m, m, 4.0, m)
     near = (2.0 - 2.0 * means @ means.T < radius[:, None]).sum(axis=1)
     assert 8 <= np.median(near) <= 100
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 12), count=st.integers(0, 40))
+def test_edges_are_listed_at_both_their_ends(seed, size, count):
+    a, b = np.random.default_rng(seed).integers(size, size=(2, count)).astype(np.int32)
+    numbers, starts = incidence(a, b, size)
+    for vertex in range(size):
+        plain = sorted([*np.flatnonzero(a == vertex), *np.flatnonzero(b == vertex)])
+        assert numbers[starts[vertex] : starts[vertex + 1]].tolist() == plain
 
 
 @settings(max_examples=60, deadline=None)
