@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from facecluster.errors import LibraryError
+from facecluster.errors import LibraryError, UsageError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
@@ -138,6 +138,8 @@ class Connection:
             yield
         except sqlite3.IntegrityError:
             raise  # a mistake of this program, not of the file
+        except OverflowError as error:
+            raise UsageError("A number is larger than any in a library: correct it.") from error
         except (sqlite3.DatabaseError, OSError) as error:
             raise LibraryError(_sentence(self.path, error)) from error
 
