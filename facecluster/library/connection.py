@@ -158,7 +158,9 @@ def _make_private(path: Path) -> None:
 
 
 def _sentence(path: Path, error: Exception) -> str:
-    text = str(error)
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if "unable to open" in text:
+        return f"{path} cannot be opened: it has to be a file in a folder that may be written to."
     if "locked" in text or "busy" in text:
         return f"{path} is in use by another program: wait for it to end, then try again."
     if "not a database" in text or "malformed" in text:
