@@ -1,8 +1,10 @@
 """Every command on a small library: what it prints, what it writes, and its exit code."""
 
 import csv
+import errno
 import io
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -561,3 +563,13 @@ def test_nan_is_no_threshold(grouped: Path, run: Run, words: str) -> None:
     done = run(*words.split(), "--threshold", "nan")
     assert done.exit_code == 2
     assert "nan is not in the range 0<=x<=4" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["groups --db X", "backup X", "export db X", "models info X"])
+def test_a_name_too_long_for_the_system_is_one_sentence(
+    grouped: Path, run: Run, words: str
+) -> None:
+    done = run(*words.replace("X", "x" * 5000).split())
+    assert done.exit_code in (1, 2)
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    assert os.strerror(errno.ENAMETOOLONG) in done.stderr
