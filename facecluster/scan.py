@@ -136,7 +136,7 @@ class Scan:
 
     def __iter__(self) -> Iterator[Analysis]:
         yield from self._analyze()
-        gone = really_gone(self._missing)
+        gone = really_gone(self._missing | self._left_behind())
         self._library.scanned.remove(gone)
         self.summary.removed = len(gone)
         yield from self._embed_again()
@@ -223,6 +223,18 @@ class Scan:
             self.work_done += _work(one.file)
             yield Analysis(one.file, one.photo, mine, part)
         yield from self._commit([(look.file, [unread(look)]) for _, look in batch if look.error])
+
+    def _left_behind(self) -> set[str]:
+        """Where files that were met again used to be, outside the folders scanned now.
+
+        A folder that was renamed, or a disk that has another name, is scanned by its new path only.
+        """
+        if not self.summary.linked:
+            return set()
+        here = {one.photo for one in self._library.photos(self._roots)}
+        copies = [one.paths for one in self._library.photos() if one.photo in here]
+        files = {file_of(path) for paths in copies if len(paths) > 1 for path in paths}
+        return {file for file in files if not os.path.lexists(file)}
 
     def _known(self, sha256: str) -> list[tuple[str, Photo, tuple[Face, ...]]]:
         return self._library.scanned.known_content(sha256, self._analyzer.accepts)

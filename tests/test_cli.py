@@ -1,8 +1,10 @@
 """Every command on a small library: what it prints, what it writes, and its exit code."""
 
 import csv
+import errno
 import io
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -528,3 +530,46 @@ def test_the_module_runs_as_a_program() -> None:
     )
     assert done.stdout.startswith("Usage: facecluster ")
     assert all(name in done.stdout for name in main.commands)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "faces --group N",
+        "show N",
+        "name N Ann",
+        "name --face N Ann",
+        "reject N",
+        "ignore N",
+        "undo N",
+        "log -n N",
+        "split N",
+        "merge 1 N",
+        "suggest --yes N",
+        "why N",
+    ],
+)
+def test_a_number_beyond_what_sqlite_holds_is_one_sentence(
+    grouped: Path, run: Run, words: str
+) -> None:
+    done = run(*words.replace("N", str(2**63)).split())
+    assert done.exit_code == 2
+    assert done.stdout == "" and done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["group", "split 1", "suggest", "verify a b", "identify a"])
+def test_nan_is_no_threshold(grouped: Path, run: Run, words: str) -> None:
+    done = run(*words.split(), "--threshold", "nan")
+    assert done.exit_code == 2
+    assert "nan is not in the range 0<=x<=4" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["groups --db X", "backup X", "export db X", "models info X"])
+def test_a_name_too_long_for_the_system_is_one_sentence(
+    grouped: Path, run: Run, words: str
+) -> None:
+    done = run(*words.replace("X", "x" * 5000).split())
+    assert done.exit_code in (1, 2)
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    assert os.strerror(errno.ENAMETOOLONG) in done.stderr

@@ -194,6 +194,19 @@ def test_a_renamed_only_folder_is_no_unplugged_disk(library: Library, tmp_path: 
     assert (done.summary.linked, done.summary.removed) == (1, 1)
 
 
+def test_a_folder_scanned_by_its_new_name_alone_has_no_dead_paths(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    shutil.copytree(photos, photos.parent / "backup")
+    run(library, photos.parent / "backup")
+    photos.rename(photos.parent / "renamed")
+    done = run(library, photos.parent / "renamed")
+    assert (done.summary.linked, done.summary.removed) == (3, 3)
+    paths = {path for one in library.photos() for path in one.paths}
+    assert len(paths) == 6 and all(Path(path).exists() for path in paths)
+
+
 def test_two_new_copies_are_analysed_once(library: Library, photos: Path) -> None:
     shutil.copy(photos / "one.png", photos / "same.png")
     detector = FakeDetector()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from html.parser import HTMLParser
 from pathlib import Path
+
+import pytest
 
 from facecluster.library import Library
 from facecluster.people import name_faces, name_group
@@ -137,6 +140,26 @@ def test_another_file_is_not_overwritten(grouped: Path, run: Run) -> None:
     assert file.read_text() == "my thesis"
     assert run("sheet", "-o", file, "--force").exit_code == 0
     assert is_sheet(file.read_text())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_what_is_no_ordinary_file_stays_even_with_force(grouped: Path, run: Run) -> None:
+    pipe = grouped.parent / "pipe"
+    os.mkfifo(pipe)
+    for more in ((), ("--force",)):
+        done = run("sheet", "-o", pipe, *more)
+        assert (done.exit_code, done.stderr) == (
+            2,
+            f"Error: {pipe} is no ordinary file: choose another.\n",
+        )
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("length", [250, 5000])  # the first alone fits, but not its temporary name
+def test_a_name_too_long_is_one_sentence(grouped: Path, run: Run, length: int) -> None:
+    done = run("sheet", "-o", grouped.parent / ("x" * length))
+    assert done.exit_code == 2
+    assert os.strerror(errno.ENAMETOOLONG) in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(grouped: Path, run: Run) -> None:

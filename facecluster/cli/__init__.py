@@ -6,6 +6,7 @@ here.
 
 from __future__ import annotations
 
+import errno
 import os
 
 import click
@@ -31,6 +32,7 @@ from facecluster.cli import (
     watch,
 )
 from facecluster.cli.options import database_option
+from facecluster.cli.output import printable
 from facecluster.errors import FaceclusterError
 
 __all__ = ["main"]
@@ -46,6 +48,12 @@ class Program(click.Group):
         except FaceclusterError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head` has read enough, which click knows
+                raise
+            where = f"{printable(error.filename)}: " if error.filename else ""
+            click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             ctx.exit(130)

@@ -10,7 +10,7 @@ import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.network import calibration_of, library_model, threshold_for
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
 from facecluster.cli.output import (
     Form,
     form_options,
@@ -37,7 +37,7 @@ __all__ = ["COMMANDS"]
 @click.argument("which", metavar="NUMBER|PERSON", shell_complete=complete_number_or_person)
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 4),
+    type=SQUARED_DISTANCE,
     metavar="D2",
     help="Squared distance above which faces come apart [default: where the group divides best].",
 )
@@ -136,7 +136,7 @@ def merge(library: Library, numbers: tuple[int, ...], as_json: bool) -> None:
 @click.argument("person", required=False, shell_complete=complete_person)
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 4),
+    type=SQUARED_DISTANCE,
     metavar="D2",
     help="Squared distance up to which a named face counts [default: the network's].",
 )

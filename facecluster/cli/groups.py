@@ -10,7 +10,7 @@ import click
 
 from facecluster.cli.completing import complete_group, complete_person
 from facecluster.cli.network import group_threshold_for, library_model
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
 from facecluster.cli.output import (
     Form,
     Progress,
@@ -44,7 +44,7 @@ DUE = 0.2
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 4),
+    type=SQUARED_DISTANCE,
     metavar="D2",
     help="Squared distance up to which faces belong together; less makes purer, smaller groups "
     "[default: by the network's false-accept rate and the number of faces; --json tells].",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,27 @@ from facecluster.errors import LibraryError
 if TYPE_CHECKING:
     from facecluster.library import Library
 
-__all__ = ["database_option", "database_path", "examples", "with_library"]
+__all__ = ["SQUARED_DISTANCE", "database_option", "database_path", "examples", "with_library"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 _KEY = "facecluster.database"
+
+
+class _Range(click.FloatRange):
+    """A range that has no room for nan, which is neither below nor above anything."""
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+SQUARED_DISTANCE = _Range(0, 4)  # of unit vectors
 
 
 def _remember(context: click.Context, _: click.Parameter, path: Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.network import calibration_of, library_model, threshold_for
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
 from facecluster.cli.output import hint, note
 from facecluster.errors import FaceclusterError, LibraryError
 
@@ -26,7 +26,7 @@ __all__ = ["COMMANDS"]
 @click.option("--no-open", is_flag=True, help="Print the address only; open no browser.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 4),
+    type=SQUARED_DISTANCE,
     metavar="D2",
     help="Squared distance up to which suggestions are made [default: the network's].",
 )

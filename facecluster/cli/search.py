@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.network import library_model, open_analyzer, threshold_for
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
 from facecluster.cli.output import (
     Form,
     form_options,
@@ -42,7 +42,7 @@ PHOTO = click.Path(path_type=Path)
 @click.argument("a", type=PHOTO)
 @click.argument("b", type=PHOTO)
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the bundled one].")
-@click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
+@click.option("--threshold", type=SQUARED_DISTANCE, metavar="D2", help="Squared distance.")
 @json_option
 @examples("verify passport.jpg camera.jpg", "verify a.jpg b.jpg --json")
 def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json: bool) -> None:
@@ -89,7 +89,7 @@ def _main_embedding(analyzer: Analyzer, path: Path) -> NDArray[np.float32]:
 @click.command()
 @click.argument("photo", type=PHOTO)
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
-@click.option("--threshold", type=click.FloatRange(0, 4), metavar="D2", help="Squared distance.")
+@click.option("--threshold", type=SQUARED_DISTANCE, metavar="D2", help="Squared distance.")
 @click.option(
     "--neighbours",
     type=click.IntRange(min=1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,13 +105,20 @@ def _check_target(output: Path, force: bool) -> None:
     """Refuse, before any work, to overwrite what is not a sheet."""
     from facecluster.sheet import is_sheet
 
-    if force or not output.exists():
-        return
     try:
+        mode = output.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would wait for ever; a device would be replaced
+            raise UsageError(f"{output} is no ordinary file: choose another.")
+        if force:
+            return
         with output.open(encoding="utf-8", errors="replace") as file:
             ours = is_sheet(file.read(2000))
+    except FileNotFoundError:
+        return
     except OSError as error:
-        raise UsageError(f"{output} may not be read: choose another file.") from error
+        raise UsageError(
+            f"{output} may not be read or written ({error.strerror}): choose another file."
+        ) from error
     if not ours:
         raise UsageError(f"{output} is not a sheet: choose another file or move it away.")
 
@@ -131,7 +139,8 @@ def _write(
             file.write(page(title, whole, pictures))
         os.replace(part, output)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        if os.path.lexists(part):  # a name too long for its folder cannot even be unlinked
+            part.unlink()
         raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
     click.echo(output)
     missing = sum(picture is None for picture in pictures.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from facecluster.errors import MissingRoot
@@ -93,7 +93,7 @@ def _entries(
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                is_folder = entry.is_dir()
+                is_folder = _leads_there(entry.is_dir)
                 if entry.name.startswith(".") or not (is_folder or _is_one(entry, suffixes)):
                     continue
                 # realpath asks the system once for each folder above, so only links pay for it.
@@ -131,7 +131,16 @@ def _may_be_twin(path: str) -> bool:
 
 
 def _is_one(entry: os.DirEntry[str], suffixes: frozenset[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in suffixes and entry.is_file()
+    return os.path.splitext(entry.name)[1].lower() in suffixes and _leads_there(entry.is_file)
+
+
+def _leads_there(is_kind: Callable[[], bool]) -> bool:
+    """What an entry's is_dir or is_file says; a link that leads to itself, or to where nobody may
+    look, is neither and does not end the listing of its folder."""
+    try:
+        return is_kind()
+    except OSError:
+        return False
 
 
 def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:

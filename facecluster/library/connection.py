@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from facecluster.errors import LibraryError
+from facecluster.errors import LibraryError, UsageError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
@@ -138,6 +138,8 @@ class Connection:
             yield
         except sqlite3.IntegrityError:
             raise  # a mistake of this program, not of the file
+        except OverflowError as error:
+            raise UsageError("A number is larger than any in a library: correct it.") from error
         except (sqlite3.DatabaseError, OSError) as error:
             raise LibraryError(_sentence(self.path, error)) from error
 
@@ -156,7 +158,9 @@ def _make_private(path: Path) -> None:
 
 
 def _sentence(path: Path, error: Exception) -> str:
-    text = str(error)
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if "unable to open" in text:
+        return f"{path} cannot be opened: it has to be a file in a folder that may be written to."
     if "locked" in text or "busy" in text:
         return f"{path} is in use by another program: wait for it to end, then try again."
     if "not a database" in text or "malformed" in text:

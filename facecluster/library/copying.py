@@ -51,6 +51,8 @@ def restore(backup: Path, library: Path) -> tuple[Backup, Path | None]:
     """
     if not backup.is_file():
         raise LibraryError(f"There is no backup at {backup}.")
+    if not backup.stat().st_size:  # to SQLite it is a database without tables
+        raise LibraryError(f"{backup} is empty and no backup: restore another.")
     if library.exists() and backup.samefile(library):
         raise LibraryError(f"{backup} is the library itself: there is nothing to restore.")
     library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -119,6 +119,14 @@ def test_what_is_no_backup_changes_nothing(database: Path, tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_an_empty_file_is_no_backup(database: Path, tmp_path: Path) -> None:
+    before = everything(database)
+    (tmp_path / "copy").touch()
+    with pytest.raises(LibraryError, match="empty"):
+        restore(tmp_path / "copy", database)
+    assert everything(database) == before
+
+
 def test_a_damaged_or_lost_library_is_restored(database: Path, tmp_path: Path) -> None:
     back_up(database, tmp_path / "copy")
     database.write_bytes(b"torn" * 5000)

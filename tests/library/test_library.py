@@ -60,7 +60,7 @@ def test_opening_again_finds_everything(library: Library, put: Put) -> None:
     ("spoil", "sentence"),
     [
         (lambda path: path.write_bytes(b"not a database, but long enough" * 99), "damaged"),
-        (lambda path: path.mkdir(), "cannot be opened"),
+        (lambda path: path.mkdir(), "a file in a folder that may be written to"),
         (lambda path: _sql(path, "create table recipe (name text)"), "another program's"),
         (
             lambda path: (
