@@ -65,9 +65,11 @@ class Sums:
         """The sums of some slots, those of one row as long as the row is."""
         place = self.place[slots]
         alone = place < 0
+        vectors: NDArray[np.float64]
         if not alone.any():
-            return np.take(self.large, place, axis=0)
-        vectors: NDArray[np.float64] = self.embeddings[self.row[slots]].astype(np.float64)
+            vectors = self.large[place]
+            return vectors
+        vectors = self.embeddings[self.row[slots]].astype(np.float64)
         vectors[~alone] = self.large[place[~alone]]
         return vectors
 
