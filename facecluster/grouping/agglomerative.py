@@ -16,8 +16,9 @@ the rows; identical vectors are merged first.
 
 Cost: one symmetric n x n x d product in single precision, scans of the groups that run out (few
 where strangers are farther apart than the threshold), and a round for each layer of merges; n * d
-doubles, 2 n * d singles and some twenty pairs a face in memory. 100,000 x 128 with people of up to
-5,000 faces took the processor time of 4.6 such products and 0.5 GB (tests/benchmarks/
+singles, a sum in double precision for each grown group (n / 2 at most) and some twenty pairs a face
+in memory. 100,000 x 128 with people of up to 5,000 faces took the processor time of 3.0 such
+products and 0.4 GB, 20,000 four times the memory of the vectors (tests/benchmarks/
 bench_grouping.py). Distances that decide are computed in double precision.
 """
 
