@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -71,10 +70,9 @@ def near_pairs(
     of vectors is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than
     `held` pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to
     the nearest one it gave up, so memory stays bounded; the radius of the others never changes.
-    rest_known says that barred holds all pairs that are nearer than the radius of a position that
-    is not scanned: blocks of those with larger radii than the rows' have nothing new. Costs
-    scanned * m * d multiplications, halved where both positions are scanned, on all cores, and a
-    copy of the vectors.
+    rest_known: barred holds all pairs nearer than the radius of a position that is not scanned, so
+    that blocks of those with larger radii than the rows' have nothing new. Costs scanned * m * d
+    multiplications, half where both are scanned, on all cores, and a copy of the vectors.
     """
     order = _by_radius(radius, scanned)
     means = vectors(np.arange(len(radius)) if order is None else order)
@@ -82,21 +80,19 @@ def near_pairs(
     complete = radius.copy() if order is None else radius[order]
     found = Pairs(nothing, nothing, np.empty(0, means.dtype), complete)
     waiting: list[Hits] = []
-    count, done, space = 0, 0, _Space(means.dtype)
-    blocks = _blocks(scanned, complete, rest_known)
-    total = sum(1 for _ in _blocks(scanned, complete, rest_known))
+    count, space = 0, _Space(means.dtype)
+    blocks = list(_blocks(scanned, complete, rest_known))
     with _side_by_side(scanned * len(means)) as each:
-        while wave := list(islice(blocks, WAVE)):
+        for start in range(0, len(blocks), WAVE):
             floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
-            for hits in each(partial(_hits, means, floor, space), wave):
+            for hits in each(partial(_hits, means, floor, space), blocks[start : start + WAVE]):
                 waiting.append(_allowed(hits, order, barred, len(means)))
                 count += len(waiting[-1][0])
             if count > held:
                 _gather(found, waiting)
                 _thin(found, scanned)
                 count = len(found.a)
-            done += len(wave)
-            yield done / total
+            yield min(1.0, (start + WAVE) / len(blocks))
     _gather(found, waiting)
     return found if order is None else _in_place(found, order)
 
