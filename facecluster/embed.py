@@ -1,6 +1,6 @@
 """Aligned crops to unit vectors, with a bundled network, a downloaded one or one's own.
 
-torch is imported by `Embedder.open` only: listing and looking up models takes milliseconds.
+torch is imported when a network is opened: listing and looking up models takes milliseconds.
 """
 
 from __future__ import annotations
@@ -126,8 +126,7 @@ class Embedder:
         self._opening = threading.Lock()
         self._network: _Ready | None = None
 
-    def open(self) -> _Ready:
-        """Load the weights now, if no `embed` has yet; ModelError when they are damaged."""
+    def _opened(self) -> _Ready:
         with self._opening:  # a scan's threads come together
             if self._network is None:
                 self._network = _ready(self._load(), self._device, self._reduced)
@@ -137,7 +136,8 @@ class Embedder:
         """Embeddings (N, D) with unit rows of upright RGB crops (N, S, S, 3), S = crop_size.
 
         N may be 0. Row i depends on crop i alone: whatever the others are, squared distances stay
-        within 1e-5 (with bfloat16 within 1e-3). Raises ValueError for another shape or type.
+        within 1e-5 (with bfloat16 within 1e-3). Raises ValueError for another shape or type,
+        ModelError where the weights are read only now and are damaged.
         """
         side = self.crop_size
         if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
@@ -147,7 +147,7 @@ class Embedder:
             )
         import torch
 
-        network = self.open()
+        network = self._opened()
         kind = torch.device(network.device).type
         # A crop and its mirror image are two of a batch: a few faces are few calls.
         step = max(1, _BATCH.get(kind, _BATCH["cpu"]) // (1 + self._mirror))
@@ -299,7 +299,7 @@ def open_model(
     fingerprint, load = _weights(model.path)
     embedder = Embedder(model, fingerprint, load, device=device, mirror=mirror, reduced=reduced)
     if at_once:
-        embedder.open()
+        embedder._opened()
     return embedder
 
 
