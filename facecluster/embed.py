@@ -5,7 +5,6 @@ torch is imported when a network is opened: listing and looking up models takes 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
 from facecluster.facenet.header import Header, read_header
 from facecluster.installed import installed, installed_file
+from facecluster.once import once
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -121,16 +121,8 @@ class Embedder:
         self.thresholds = dict(model.thresholds)
         self.calibration = model.calibration
         self.crop_size, self.margin, self._picture, self._mean, self._std = _input(model)
-        self._load, self._mirror = load, mirror
-        self._device, self._reduced = device, reduced
-        self._opening = threading.Lock()
-        self._network: _Ready | None = None
-
-    def _opened(self) -> _Ready:
-        with self._opening:  # a scan's threads come together
-            if self._network is None:
-                self._network = _ready(self._load(), self._device, self._reduced)
-        return self._network
+        self._mirror = mirror
+        self._opened = once(lambda: _ready(load(), device, reduced))
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings (N, D) with unit rows of upright RGB crops (N, S, S, 3), S = crop_size.

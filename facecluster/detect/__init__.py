@@ -7,9 +7,9 @@ the five landmarks. The boxes are those of facenet_pytorch.MTCNN; the time is no
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facecluster.detect.levels import Level, Memory, Pixels
 from facecluster.detect.weights import LEAST_SCORE, digest
 from facecluster.images import Picture
+from facecluster.once import once
 from facecluster.records import Box, Point
 
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ class Detector:
         if not min_face > 0 or not 0 <= min_share < 1:
             raise ValueError("min_face must be > 0 pixels and min_share in [0, 1)")
         self._min_face, self._min_share = min_face, min_share
-        self._device = device
         self._memory = Memory(np.int32)
-        self._opening = threading.Lock()
-        self._cascade: Cascade | None = None
+        self._cascade = once(partial(_opened, device))
         self.name = f"mtcnn-{digest()} {min_face:g}px {100 * min_share:g}%"
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
@@ -82,7 +81,7 @@ class Detector:
             return []
         import torch
 
-        cascade = self._opened()
+        cascade = self._cascade()
         candidates, crops = [], []
         with torch.inference_mode():
             for picture in pictures:
@@ -93,14 +92,6 @@ class Detector:
             answers = cascade.onet(np.concatenate(crops))
         parts = np.split(answers, np.cumsum([len(boxes) for boxes in candidates])[:-1])
         return [_decided(*each) for each in zip(pictures, candidates, parts, strict=True)]
-
-    def _opened(self) -> Cascade:
-        from facecluster.detect.networks import Cascade
-
-        with self._opening:  # a scan's threads come together
-            if self._cascade is None:
-                self._cascade = Cascade(self._device)
-        return self._cascade
 
     def _propose(self, pnet: PNet, picture: Picture, sums: Sums) -> Floats:
         """P-Net's candidates, (N, 4) squares in pixels of the picture."""
@@ -125,6 +116,12 @@ class Detector:
         rows = rows[_overlapping_least(rows[:, :4], rows[:, 4], 0.7)]
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
         return _squares(rows[:, :4] + rows[:, 5:] * sides)
+
+
+def _opened(device: str) -> Cascade:
+    from facecluster.detect.networks import Cascade
+
+    return Cascade(device)
 
 
 def _look(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
