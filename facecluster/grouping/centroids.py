@@ -28,11 +28,9 @@ from facecluster.grouping.constraints import Constraints, pair_keys
 from facecluster.grouping.edges import Edges
 from facecluster.grouping.growing import directions
 from facecluster.grouping.steps import result
+from facecluster.grouping.sums import chunks
 
 __all__ = ["join_by_centroid", "join_steps"]
-
-# Pairs of centroids gathered at a time for a double-precision distance.
-CHUNK = 512
 
 
 def join_by_centroid(
@@ -163,9 +161,8 @@ class _Groups:
 
     def _distances(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
         dots = np.empty(len(a))
-        for start in range(0, len(a), CHUNK):
-            part = slice(start, start + CHUNK)
-            dots[part] = np.einsum("ij,ij->i", self.centroids[a[part]], self.centroids[b[part]])
+        for some in chunks(len(a)):
+            dots[some] = np.einsum("ij,ij->i", self.centroids[a[some]], self.centroids[b[some]])
         return 2.0 - 2.0 * dots
 
     def unsure(self) -> NDArray[np.int64]:
