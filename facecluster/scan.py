@@ -231,9 +231,7 @@ class Scan:
         """
         if not self.summary.linked:
             return set()
-        here = {one.photo for one in self._library.photos(self._roots)}
-        copies = [one.paths for one in self._library.photos() if one.photo in here]
-        files = {file_of(path) for paths in copies if len(paths) > 1 for path in paths}
+        files = set(map(file_of, self._library.copies_elsewhere(self._roots)))
         return {file for file in files if not os.path.lexists(file)}
 
     def _known(self, sha256: str) -> list[tuple[str, Photo, tuple[Face, ...]]]:

@@ -18,7 +18,7 @@ from facecluster.library.forgetting import Erased, Forgetting
 from facecluster.library.groupings import Grouping, Groupings, Leader
 from facecluster.library.merges import KeptMerges, Merges
 from facecluster.library.overview import Front, Overview, Progress
-from facecluster.library.photos import ListedPhoto, Wanted, chosen, list_photos
+from facecluster.library.photos import ListedPhoto, Wanted, chosen, copies_elsewhere, list_photos
 from facecluster.library.scanned import KnownFile, Scanned, Unembedded
 from facecluster.library.statements import Action, Fact, Kind, Parting, Statements, Word
 from facecluster.library.vectors import unpack_vectors
@@ -255,6 +255,10 @@ class Library:
     def photos(self, roots: Sequence[str] | None = None) -> list[ListedPhoto]:
         """The photos with a readable file below the roots (absolute paths; None: all), by path."""
         return list_photos(self._connection, roots)
+
+    def copies_elsewhere(self, roots: Sequence[str]) -> list[str]:
+        """The paths of readable files outside the roots whose photo has one below them, too."""
+        return copies_elsewhere(self._connection, roots)
 
     def photo(self, number: int) -> ListedPhoto:
         """The photo of this number; UsageError when there is none with a readable file."""

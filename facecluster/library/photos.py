@@ -9,7 +9,7 @@ from facecluster.library.connection import Connection, Value
 from facecluster.library.scanned import below
 from facecluster.records import Photo
 
-__all__ = ["ListedPhoto", "Wanted", "chosen", "list_photos"]
+__all__ = ["ListedPhoto", "Wanted", "chosen", "copies_elsewhere", "list_photos"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,17 @@ def list_photos(
         before = found[photo].paths if photo in found else ()
         found[photo] = ListedPhoto(photo, Photo(*about), (*before, path))
     return list(found.values())
+
+
+def copies_elsewhere(connection: Connection, roots: Sequence[str]) -> list[str]:
+    """The paths of readable files outside the roots whose photo has one below them, too."""
+    where, parameters = below(roots)
+    rows = connection.rows(
+        f"select path from file where error is null and not {where} and photo in"
+        f" (select photo from file where error is null and {where})",
+        [*parameters, *parameters],
+    )
+    return [str(path) for (path,) in rows]
 
 
 def chosen(
