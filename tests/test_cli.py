@@ -565,6 +565,13 @@ def test_nan_is_no_threshold(grouped: Path, run: Run, words: str) -> None:
     assert "nan is not in the range 0<=x<=4" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--minutes", "--margin", "--learning-rate", "--hold-out"])
+def test_nan_is_no_number_of_a_training(run: Run, tmp_path: Path, option: str) -> None:
+    done = run("train", tmp_path, option, "nan")
+    assert done.exit_code == 2
+    assert "nan is not in the range" in done.stderr
+
+
 @pytest.mark.parametrize("words", ["groups --db X", "backup X", "export db X", "models info X"])
 def test_a_name_too_long_for_the_system_is_one_sentence(
     grouped: Path, run: Run, words: str

@@ -18,7 +18,14 @@ from facecluster.errors import LibraryError
 if TYPE_CHECKING:
     from facecluster.library import Library
 
-__all__ = ["SQUARED_DISTANCE", "database_option", "database_path", "examples", "with_library"]
+__all__ = [
+    "SQUARED_DISTANCE",
+    "NumberRange",
+    "database_option",
+    "database_path",
+    "examples",
+    "with_library",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,19 +33,20 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 _KEY = "facecluster.database"
 
 
-class _Range(click.FloatRange):
+class NumberRange(click.FloatRange):
     """A range that has no room for nan, which is neither below nor above anything."""
 
     def convert(
         self, value: float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        """The number; click's own sentence for one out of the range."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
         return number
 
 
-SQUARED_DISTANCE = _Range(0, 4)  # of unit vectors
+SQUARED_DISTANCE = NumberRange(0, 4)  # of unit vectors
 
 
 def _remember(context: click.Context, _: click.Parameter, path: Path | None) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facecluster.cli.network import open_analyzer
-from facecluster.cli.options import database_option, examples, with_library
+from facecluster.cli.options import (
+    SQUARED_DISTANCE,
+    NumberRange,
+    database_option,
+    examples,
+    with_library,
+)
 from facecluster.cli.output import Progress, hint, note
 from facecluster.cli.tune import SHARE, tune_library
 from facecluster.errors import UsageError
@@ -85,19 +91,19 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 @_option("--dimension", kind=click.IntRange(2, 4096), default=128, help="Of the embedding.")
 @_option("--size", kind=click.IntRange(0, 512), default=0, help="A face's pixels; 0: its own.")
 @_option("--steps", kind=click.IntRange(min=1), default=3000, help="In all, over all sittings.")
-@click.option("--minutes", type=click.FloatRange(min=0), help="Stop then; run again to go on.")
+@click.option("--minutes", type=NumberRange(min=0), help="Stop then; run again to go on.")
 @_option("--batch", kind=click.IntRange(min=0), default=64, help="Faces for the regression.")
 @_option("-P", "--people", kind=click.IntRange(min=2), default=16, help="People in a batch.")
 @_option("-K", "--faces", kind=click.IntRange(min=2), default=4, help="Faces of each of them.")
-@_option("--margin", kind=click.FloatRange(0, 4), default=0.2, help="Of the triplet loss.")
+@_option("--margin", kind=SQUARED_DISTANCE, default=0.2, help="Of the triplet loss.")
 @_option("--miner", kind=click.Choice(MINERS), default="semi_hard", help="Which triplets.")
 @_option(
     "--optimiser", kind=click.Choice(("adamw", "adagrad", "sgd")), default="adamw", help="How."
 )
-@_option("--learning-rate", kind=click.FloatRange(min=0, min_open=True), default=1e-3, help="Most.")
+@_option("--learning-rate", kind=NumberRange(min=0, min_open=True), default=1e-3, help="Most.")
 @_option(
     "--hold-out",
-    kind=click.FloatRange(0, 0.9),
+    kind=NumberRange(0, 0.9),
     default=0.1,
     help="The people to judge by.",
 )
