@@ -11,20 +11,29 @@ squared distance to the teacher's embeddings, times 100.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
-from ablations import MARGIN, SMALL, distances, print_table, read_results, shrunk
+from ablations import (
+    MARGIN,
+    SMALL,
+    Variant,
+    judged,
+    parsed,
+    print_table,
+    read_results,
+    run_all,
+    shrunk,
+)
 from torch import Tensor
 
-from facecluster.facenet import evaluation, training
+from facecluster.facenet import training
 from facecluster.facenet.architectures import ARCHITECTURES
 from facecluster.facenet.augment import centre_crop
 from facecluster.facenet.dataset import (
@@ -51,7 +60,7 @@ WHOLE = TrainingConfig(
 )
 TRIPLETS = {"P": 16, "K": 4, "triplet_weight": 0.5}
 # What differs from the whole recipe: settings, or what `prepared` and `run` look for by name.
-VARIANTS: dict[tuple[str, str], dict[str, object]] = {
+VARIANTS: dict[Variant, dict[str, object]] = {
     ("whole recipe", "as it is"): {},
     ("teacher", "none: triplets alone"): {
         "batch": 0,
@@ -78,37 +87,17 @@ VARIANTS: dict[tuple[str, str], dict[str, object]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    jobs = parser.add_subparsers(dest="job", required=True)
-    job = jobs.add_parser("run")
-    job.add_argument("data", type=Path)
-    job.add_argument("cache", type=Path)
-    job.add_argument("results", type=Path)
-    job.add_argument("--faces", type=int, default=128_000, help="seen in each run")
-    jobs.add_parser("table").add_argument("results", type=Path)
-    options = parser.parse_args()
+    options = parsed(__doc__ or "", faces=128_000)
     if options.job == "table":
         columns = ("VAL@0.1", "VAL@0.01", "VAL@0.001", "EER", "teacher")
         print_table(read_results(options.results), VARIANTS, columns)
-    else:
-        ARCHITECTURES[SMALL.name] = SMALL
-        run_all(small_table(options.data, options.cache), options.results, options.faces)
+        return
+    ARCHITECTURES[SMALL.name] = SMALL
+    table = small_table(options.data, options.cache)
+    run_all(partial(run, table, options.faces), VARIANTS, SEEDS, options)
 
 
-def run_all(table: FaceTable, results: Path, faces: int) -> None:
-    for seed in SEEDS:
-        for what, value in VARIANTS:
-            done = {(one["what"], one["value"], one["seed"]) for one in read_results(results)}
-            if (what, value, seed) in done:
-                continue
-            figures = run((what, value), table, seed, faces)
-            line = {"what": what, "value": value, "seed": seed, "faces": faces, **figures}
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            print(line, flush=True)
-
-
-def run(variant: tuple[str, str], table: FaceTable, seed: int, faces: int) -> dict[str, float]:
+def run(table: FaceTable, faces: int, variant: Variant, seed: int) -> dict[str, float]:
     """Train one variant, and judge the averaged network on who was held out."""
     started = time.process_time()
     config = dataclasses.replace(WHOLE, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
@@ -127,9 +116,15 @@ def run(variant: tuple[str, str], table: FaceTable, seed: int, faces: int) -> di
     vary = plain if variant[0] == "variations" else training.vary
     with mock.patch.object(training, "vary", vary):
         last = [step.distillation for step in train(pupil, known)][-20:]
-    return {**judged(pupil, table.take(held)), "loss": statistics.mean(last)} | {
-        "seconds": time.process_time() - started
+    kept = table.take(held)
+    vectors = embed_table(pupil.average, kept, size=picture_size(config))
+    assert kept.targets is not None
+    figures = {
+        **judged(pupil, kept),
+        "teacher": float(((vectors - kept.targets) ** 2).sum(1).mean()),
+        "loss": statistics.mean(last),
     }
+    return {**figures, "seconds": time.process_time() - started}
 
 
 def plain(
@@ -137,20 +132,6 @@ def plain(
 ) -> Tensor:
     """The standard crop in place of a varied one."""
     return centre_crop(pictures, margin=margin, size=size)
-
-
-def judged(pupil: Training, kept: FaceTable) -> dict[str, float]:
-    same, different = distances(pupil, kept)
-    vectors = embed_table(pupil.average, kept, size=picture_size(pupil.config))
-    assert kept.targets is not None
-    figures = {
-        "EER": evaluation.equal_error_rate(same, different)[0],
-        "teacher": float(((vectors - kept.targets) ** 2).sum(1).mean()),
-    }
-    for far in (1e-1, 1e-2, 1e-3):
-        threshold = evaluation.threshold_at_far(different, far).threshold
-        figures[f"VAL@{far:g}"] = evaluation.validation_rate(same, threshold)
-    return figures
 
 
 def small_table(data: Path, cache: Path) -> FaceTable:

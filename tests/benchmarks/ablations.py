@@ -16,7 +16,7 @@ import dataclasses
 import json
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +48,9 @@ BASE = TrainingConfig(
     offline_every=50,
     half_precision=False,
 )
+Variant = tuple[str, str]
 # What is changed, to what, and how; the base is 128 dimensions, semi-hard, aligned, 32 x 4 faces.
-VARIANTS: dict[tuple[str, str], dict[str, object]] = {
+VARIANTS: dict[Variant, dict[str, object]] = {
     ("base", "128, semi_hard, aligned, 128 faces"): {},
     ("dimension", "64"): {"dimension": 64},
     ("dimension", "256"): {"dimension": 256},
@@ -64,37 +65,53 @@ VARIANTS: dict[tuple[str, str], dict[str, object]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options = parsed(__doc__ or "", faces=32_000)
+    if options.job == "table":
+        columns = ("VAL@0.1", "VAL@0.01", "VAL@0.001", "EER")
+        print_table(read_results(options.results), VARIANTS, columns)
+        return
+    ARCHITECTURES[SMALL.name] = SMALL
+    aligned, boxed = both_tables(options.data, options.cache)
+
+    def train_one(variant: Variant, seed: int) -> dict[str, float]:
+        config = dataclasses.replace(BASE, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
+        steps = options.faces // (config.P * config.K)
+        config = dataclasses.replace(config, steps=steps, warmup=steps // 10, cooldown=steps)
+        return run(config, boxed if variant[0] == "alignment" else aligned)
+
+    run_all(train_one, VARIANTS, SEEDS, options)
+
+
+def parsed(about: str, *, faces: int) -> argparse.Namespace:
+    """The words of a program that runs variants of a training, or prints the table of them."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     jobs = parser.add_subparsers(dest="job", required=True)
     job = jobs.add_parser("run")
     job.add_argument("data", type=Path)
     job.add_argument("cache", type=Path)
     job.add_argument("results", type=Path)
-    job.add_argument("--faces", type=int, default=32_000, help="seen in each run")
+    job.add_argument("--faces", type=int, default=faces, help="seen in each run")
     jobs.add_parser("table").add_argument("results", type=Path)
-    options = parser.parse_args()
-    if options.job == "table":
-        columns = ("VAL@0.1", "VAL@0.01", "VAL@0.001", "EER")
-        print_table(read_results(options.results), VARIANTS, columns)
-    else:
-        ARCHITECTURES[SMALL.name] = SMALL
-        run_all(options.data, options.cache, options.results, options.faces)
+    return parser.parse_args()
 
 
-def run_all(data: Path, cache: Path, results: Path, faces: int) -> None:
-    tables = dict(zip(("aligned", "box only"), both_tables(data, cache), strict=True))
-    for seed in SEEDS:
-        for (what, value), changes in VARIANTS.items():
-            done = {(one["what"], one["value"], one["seed"]) for one in read_results(results)}
+def run_all(
+    train_one: Callable[[Variant, int], dict[str, float]],
+    variants: Iterable[Variant],
+    seeds: Sequence[int],
+    options: argparse.Namespace,
+) -> None:
+    """Train each variant with each seed, but for those whose figures are among the results."""
+    for seed in seeds:
+        for what, value in variants:
+            done = {
+                (one["what"], one["value"], one["seed"]) for one in read_results(options.results)
+            }
             if (what, value, seed) in done:
                 continue
-            config = dataclasses.replace(BASE, seed=seed, **changes)  # type: ignore[arg-type]
-            steps = faces // (config.P * config.K)
-            config = dataclasses.replace(config, steps=steps, warmup=steps // 10, cooldown=steps)
-            table = tables["box only" if what == "alignment" else "aligned"]
-            figures = run(config, table)
-            line = {"what": what, "value": value, "seed": seed, "faces": faces, **figures}
-            with results.open("a", encoding="utf-8") as file:
+            figures = train_one((what, value), seed)
+            line = {"what": what, "value": value, "seed": seed, "faces": options.faces, **figures}
+            with options.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             print(line, flush=True)
 
@@ -107,16 +124,18 @@ def run(config: TrainingConfig, table: FaceTable) -> dict[str, float]:
     known = dataclasses.replace(table, kin=table.identities).take(rows)
     training = Training(config, device="cpu")
     last = [step.triplet for step in train(training, known)][-20:]
-    kept = table.take(held)
+    figures = {"loss": statistics.mean(last), **judged(training, table.take(held))}
+    return {**figures, "seconds": time.process_time() - started}
+
+
+def judged(training: Training, kept: FaceTable) -> dict[str, float]:
+    """EER, and VAL at three false-accept rates, of the averaged network."""
     same, different = distances(training, kept)
-    figures = {
-        "loss": statistics.mean(last),
-        "EER": evaluation.equal_error_rate(same, different)[0],
-    }
+    figures = {"EER": evaluation.equal_error_rate(same, different)[0]}
     for far in (1e-1, 1e-2, 1e-3):
         threshold = evaluation.threshold_at_far(different, far).threshold
         figures[f"VAL@{far:g}"] = evaluation.validation_rate(same, threshold)
-    return {**figures, "seconds": time.process_time() - started}
+    return figures
 
 
 def distances(
@@ -185,7 +204,7 @@ def read_results(path: Path) -> list[dict[str, object]]:
 
 def print_table(
     results: list[dict[str, object]],
-    variants: Iterable[tuple[str, str]],
+    variants: Iterable[Variant],
     columns: tuple[str, ...],
 ) -> None:
     """Mean and spread (standard deviation) over the seeds, in percent."""

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from measure_accuracy import centred, embedded, landmarks_of, main_face
+from measure_tiers import arguments
 from numpy.typing import NDArray
 from skin_tone import TONES, skin_angle
 from subgroups import grouped, interval, pairs_within, rates, share_between
@@ -162,15 +162,10 @@ def tell(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    root = Path(__file__).resolve().parents[3]
+    parser = arguments(__doc__ or "")
     parser.add_argument("--model", default=BUNDLED)
     parser.add_argument("--ages", type=Path, metavar="FILE.csv")
     parser.add_argument("--rounds", type=int, default=200, help="draws of people")
-    parser.add_argument("--data", type=Path, default=root / "shared" / "data")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecluster-measure"
-    )
     tell(parser.parse_args())
 
 
