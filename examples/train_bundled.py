@@ -3,6 +3,7 @@
     python examples/train_bundled.py DATA WORK small --minutes 60   # 64-pixel faces: quick, rough
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
+    python examples/train_bundled.py DATA MORE refine --start MODEL --steps 4000   # upper rows only
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
 
 With --steps the learning rate falls to zero at the last of them.
@@ -29,6 +30,8 @@ from facecluster.facenet.dataset import (
     towards_identities,
     without_doubtful,
 )
+from facecluster.facenet.lessons import Lesson, begin
+from facecluster.facenet.precision import multiplies_bfloat16
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, picture_size, train
 
 COMMON = TrainingConfig(
@@ -43,14 +46,23 @@ STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
+    # The stem, 3a and 3b take half of the time and have long learnt what they can.
+    "refine": dataclasses.replace(
+        COMMON,
+        batch=128,
+        mixing=0.65,
+        learning_rate=1e-3,
+        frozen=3,
+        half_precision=multiplies_bfloat16(),
+    ),
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
-FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "tiny": 30}
-TOWARDS_IDENTITIES = {"tiny": 0.1}
+FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "refine": 100, "tiny": 30}
+TOWARDS_IDENTITIES = {"refine": 0.2, "tiny": 0.1}
 
 
 def main() -> None:
@@ -61,6 +73,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--rate", type=float, help="learning rate to start from")
+    parser.add_argument("--start", type=Path, help="a model file whose weights to start from")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.work / "faces.npy")
@@ -69,9 +82,7 @@ def main() -> None:
     rows, held = hold_out(table, 0.03, seed=0)
     rows = at_most(table, rows, FACES_A_PERSON[options.stage], seed=0)
     training = Training(STAGES[options.stage])
-    state = options.work / "state.pt"
-    if state.is_file():
-        training.resume(state)
+    begin(training, Lesson(options.work), start=options.start)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     if options.steps:

@@ -20,6 +20,7 @@ from facecluster.facenet import parallel
 from facecluster.facenet.architectures import ARCHITECTURES, FaceNet, build
 from facecluster.facenet.augment import centre_crop, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.freezing import freeze, freeze_statistics
 from facecluster.facenet.losses import (
     contrastive_loss,
     distillation_loss,
@@ -52,8 +53,9 @@ class TrainingConfig:
     of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
     image_size 0 is the architecture's own; a smaller one trains faster at first. The learning rate
     warms up, stays, and falls to zero over the last `cooldown` steps. frozen_statistics keeps batch
-    normalisation as it is. harmonic: the table's targets are an old network's vectors, and triplets
-    mix them with the new ones.
+    normalisation as it is; the first `frozen` parts of an Inception network (the stem, then its
+    rows) learn nothing at all, which saves their share of the backward pass. harmonic: the table's
+    targets are an old network's vectors, and triplets mix them with the new ones.
     # Differs from the paper by default: AdamW instead of SGD and AdaGrad ("sgd", "adagrad"), and a
     # regression on a teacher's embeddings first.
     """
@@ -82,6 +84,7 @@ class TrainingConfig:
     averaging: float = 0.998
     half_precision: bool = True
     frozen_statistics: bool = False
+    frozen: int = 0
     harmonic: bool = False
     seed: int = 0
 
@@ -165,7 +168,8 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     _check_size(training)
     training.network.train()
     if config.frozen_statistics:
-        _freeze_statistics(training.network)
+        freeze_statistics(training.network)
+    freeze(training.network, config.frozen)
     bank = None
     if config.contrastive_weight and table.targets is not None:
         bank = torch.from_numpy(table.targets).to(training.device)
@@ -330,12 +334,6 @@ def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
     )
     embeddings = embed_table(training.average, table.take(rows), size=picture_size(config))
     return mine_rows(embeddings, table.identities, rows, config.margin)
-
-
-def _freeze_statistics(network: FaceNet) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
 
 
 def _rows(training: Training, table: FaceTable, step: int) -> NDArray[np.int64]:
