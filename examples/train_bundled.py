@@ -3,7 +3,7 @@
     python examples/train_bundled.py DATA WORK small --minutes 60   # 64-pixel faces: quick, rough
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
-    python examples/train_bundled.py DATA MORE refine --start MODEL --steps 4000   # upper rows only
+    python examples/train_bundled.py DATA MORE taught --start MODEL --steps 4000   # upper rows only
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
 
 With --steps the learning rate falls to zero at the last of them.
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -47,10 +48,10 @@ STAGES = {
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
     # The stem, 3a and 3b take half of the time and have long learnt what they can.
-    "refine": dataclasses.replace(
+    "taught": dataclasses.replace(
         COMMON,
         batch=128,
-        mixing=0.65,
+        mixing=0.0,
         learning_rate=1e-3,
         frozen=3,
         half_precision=multiplies_bfloat16(),
@@ -61,8 +62,8 @@ STAGES = {
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
-FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "refine": 100, "tiny": 30}
-TOWARDS_IDENTITIES = {"refine": 0.2, "tiny": 0.1}
+FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "taught": 100, "tiny": 30}
+TOWARDS_IDENTITIES = {"tiny": 0.1}
 
 
 def main() -> None:
@@ -76,11 +77,12 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a model file whose weights to start from")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    table = read_table(options.data, cache=options.work / "faces.npy")
+    decoded = options.data / "faces.npy"
+    cache = decoded if decoded.is_file() else options.work / "faces.npy"
+    table = read_table(options.data, cache=cache)
     # One picture in eight of the families is labelled wrongly.
     table = without_doubtful(table, limit=1.3)
-    rows, held = hold_out(table, 0.03, seed=0)
-    rows = at_most(table, rows, FACES_A_PERSON[options.stage], seed=0)
+    rows, held = trained_on(table, FACES_A_PERSON[options.stage])
     training = Training(STAGES[options.stage])
     begin(training, Lesson(options.work), start=options.start)
     if options.rate:
@@ -91,6 +93,12 @@ def main() -> None:
         )
     known = towards_identities(table.take(rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
     run(training, known, table.take(held), options.work, options.minutes)
+
+
+def trained_on(table: FaceTable, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to train on, no more than `most` a person, and those of people held out."""
+    rows, held = hold_out(table, 0.03, seed=0)
+    return at_most(table, rows, most, seed=0), held
 
 
 def run(training: Training, table: FaceTable, held: FaceTable, work: Path, minutes: float) -> None:
