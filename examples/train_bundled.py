@@ -54,6 +54,7 @@ STAGES = {
         mixing=0.0,
         learning_rate=1e-3,
         frozen=3,
+        contrastive_faces=32_768,
         half_precision=multiplies_bfloat16(),
     ),
     "tiny": dataclasses.replace(

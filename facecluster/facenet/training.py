@@ -49,8 +49,8 @@ class TrainingConfig:
 
     batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
     are drawn by identity for the triplets when triplet_weight > 0. The weights say what each loss
-    counts; the contrastive one tells each face from the targets of the whole table. miner is one
-    of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
+    counts; the contrastive one tells each face from the targets of contrastive_faces others, or of
+    the whole table (0). miner is one of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
     image_size 0 is the architecture's own; a smaller one trains faster at first. The learning rate
     warms up, stays, and falls to zero over the last `cooldown` steps. frozen_statistics keeps batch
     normalisation as it is; the first `frozen` parts of an Inception network (the stem, then its
@@ -71,6 +71,7 @@ class TrainingConfig:
     distill_weight: float = 1.0
     relational_weight: float = 0.0
     contrastive_weight: float = 0.0
+    contrastive_faces: int = 0
     triplet_weight: float = 0.0
     miner: str = "semi_hard"
     offline_every: int = 100
@@ -170,9 +171,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     if config.frozen_statistics:
         freeze_statistics(training.network)
     freeze(training.network, config.frozen)
-    bank = None
-    if config.contrastive_weight and table.targets is not None:
-        bank = torch.from_numpy(table.targets).to(training.device)
+    bank = _bank(training, table)
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
@@ -192,6 +191,18 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
         training.step += 1
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, triplet, count, rate, len(rows) / seconds)
+
+
+def _bank(training: Training, table: FaceTable) -> Tensor | None:
+    """The targets to tell each face from, drawn once by the seed."""
+    config = training.config
+    if not config.contrastive_weight or table.targets is None:
+        return None
+    targets = table.targets
+    if 0 < config.contrastive_faces < len(table):
+        drawn = np.random.default_rng((config.seed, 5)).permutation(len(table))
+        targets = targets[drawn[: config.contrastive_faces]]
+    return torch.from_numpy(targets).to(training.device)
 
 
 def _prepared(
