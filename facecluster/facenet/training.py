@@ -50,12 +50,13 @@ class TrainingConfig:
     batch faces are drawn evenly for the regression, a share `mixing` of them blended; P x K more
     are drawn by identity for the triplets when triplet_weight > 0. The weights say what each loss
     counts; the contrastive one tells each face from the targets of contrastive_faces others, or of
-    the whole table (0). miner is one of MINERS, inside the batch, or "offline": every offline_every steps over offline_faces faces.
-    image_size 0 is the architecture's own; a smaller one trains faster at first. The learning rate
-    warms up, stays, and falls to zero over the last `cooldown` steps. frozen_statistics keeps batch
-    normalisation as it is; the first `frozen` parts of an Inception network (the stem, then its
-    rows) learn nothing at all, which saves their share of the backward pass. harmonic: the table's
-    targets are an old network's vectors, and triplets mix them with the new ones.
+    the whole table (0). miner is one of MINERS, inside the batch, or "offline": every offline_every
+    steps over offline_faces faces. image_size 0 is the architecture's own; a smaller one trains
+    faster at first. The learning rate warms up, stays, and falls to zero over the last `cooldown`
+    steps. frozen_statistics keeps batch normalisation as it is; the first `frozen` parts of an
+    Inception network (the stem, then its rows) learn nothing at all, which saves their share of the
+    backward pass. harmonic: the table's targets are an old network's vectors, and triplets mix them
+    with the new ones.
     # Differs from the paper by default: AdamW instead of SGD and AdaGrad ("sgd", "adagrad"), and a
     # regression on a teacher's embeddings first.
     """
