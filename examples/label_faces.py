@@ -85,7 +85,7 @@ def label(
 
 def as_maps(pictures: NDArray[np.uint8]) -> Tensor:
     """(B, S, S, 3) bytes -> (B, 3, S, S) in 0 to 255."""
-    return torch.from_numpy(np.asarray(pictures)).permute(0, 3, 1, 2).float()
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
+import label_faces
 from second_teacher.made_up import made_up
 from second_teacher.network import Layer, SecondTeacher, layers, open_teacher
 from second_teacher.targets import first_of_made_up, fit
@@ -155,3 +157,49 @@ def test_the_joint_embedding_keeps_what_both_say_and_stays_near_the_first() -> N
     # Twelve directions hold all that both can say of these; none is lost in 32.
     np.testing.assert_allclose(found @ found.T, both @ both.T, atol=1e-4)
     assert float((found * first).sum(1).mean()) > 0.6
+
+
+class Darkness(torch.nn.Module):
+    """A teacher who sees nothing but how bright a face is."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures.mean((1, 2, 3)).view(-1, 1).expand(-1, 128)
+
+
+def test_given_faces_come_first_and_parts_of_the_work_make_the_same_lessons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_faces, "open_teacher", lambda path: Darkness())
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (100, 128, 128, 3), dtype=np.uint8)
+    pairs = rng.integers(0, 100, (90, 2))
+    np.save(tmp_path / "given.npy", faces)
+    options = Namespace(lessons=tmp_path, teacher=tmp_path / "none.dat")
+
+    def lessons(parts: int) -> tuple[np.ndarray, np.ndarray]:
+        np.save(tmp_path / "faces.npy", np.zeros((190, 128, 128, 3), dtype=np.uint8))
+        starts = np.array_split(np.arange(0, 190, label_faces.AT_ONCE), parts)
+        said = [label_faces.label(options, pairs, part) for part in starts]
+        return np.load(tmp_path / "faces.npy"), np.concatenate(said)
+
+    pixels, said = lessons(1)
+    np.testing.assert_array_equal(pixels[:100], faces)
+    assert said.shape == (190, 128)
+    assert all(pixel.any() for pixel in pixels[100:])
+    other_pixels, other_said = lessons(2)
+    np.testing.assert_array_equal(pixels, other_pixels)
+    np.testing.assert_array_equal(said, other_said)
+
+
+def test_the_index_names_the_given_faces_and_nobody_made_up(tmp_path: Path) -> None:
+    data, written = tmp_path / "data", tmp_path / "lessons"
+    data.mkdir()
+    written.mkdir()
+    index = "row,shard,name,source,person,score,scale\n0,0,a.webp,families,F1/M1,0.9,1.0\n"
+    (data / "faces.csv").write_text(index)
+    label_faces.write_index(data, written, 2)
+    assert (written / "faces.csv").read_text().splitlines() == [
+        *index.splitlines(),
+        "1,,,made-up,,,",
+        "2,,,made-up,,,",
+    ]
