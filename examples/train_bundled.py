@@ -3,13 +3,14 @@
     python examples/train_bundled.py DATA WORK small --minutes 60   # 64-pixel faces: quick, rough
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
-    python examples/train_bundled.py DATA MORE taught --start MODEL --steps 4000   # upper rows only
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
+    python examples/train_bundled.py LESSONS MORE taught --start MODEL.safetensors --steps 3000
 
 With --steps the learning rate falls to zero at the last of them.
-DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy. WORK keeps the
-training's state (state.pt), its log (train.jsonl: a line every 50 steps, held-out figures every
-500) and the decoded faces.
+DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy; LESSONS is what
+label_faces.py makes of it, for the stages "taught" (the upper rows only) and "tiny-taught", which
+start from a model. WORK keeps the training's state (state.pt), its log (train.jsonl: a line every
+50 steps, held-out figures every 500) and the decoded faces.
 """
 
 from __future__ import annotations
@@ -43,27 +44,36 @@ COMMON = TrainingConfig(
     relational_weight=2.0,
     contrastive_weight=0.5,
 )
+# For what label_faces.py wrote: its blends have true labels, and others would not.
+TAUGHT = dataclasses.replace(
+    COMMON,
+    batch=128,
+    learning_rate=1e-3,
+    mixing=0.0,
+    contrastive_faces=32_768,
+    half_precision=multiplies_bfloat16(),
+)
 STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
     # The stem, 3a and 3b take half of the time and have long learnt what they can.
-    "taught": dataclasses.replace(
-        COMMON,
-        batch=128,
-        mixing=0.0,
-        learning_rate=1e-3,
-        frozen=3,
-        contrastive_faces=32_768,
-        half_precision=multiplies_bfloat16(),
-    ),
+    "taught": dataclasses.replace(TAUGHT, frozen=3),
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
+    "tiny-taught": dataclasses.replace(TAUGHT, architecture="nns2"),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
-FACES_A_PERSON = {"small": 6, "full": 100, "triplets": 100, "taught": 100, "tiny": 30}
+FACES_A_PERSON = {
+    "small": 6,
+    "full": 100,
+    "triplets": 100,
+    "taught": 100,
+    "tiny": 30,
+    "tiny-taught": 100,
+}
 TOWARDS_IDENTITIES = {"tiny": 0.1}
 
 

@@ -182,7 +182,7 @@ def grouped(
     rows: Rows, answer: NDArray[np.int64], chosen: NDArray[np.int64], constraints: Constraints
 ) -> Iterator[tuple[str, float]]:
     """How well the chosen rows are grouped at many thresholds."""
-    for step in (*np.arange(0.6, 0.9, 0.02).round(2).tolist(), 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5):
+    for step in (*np.arange(0.2, 1.2, 0.02).round(2).tolist(), 1.2, 1.3, 1.4, 1.5):
         found_here = agreement.bcubed(labelled(rows, step, constraints)[chosen], answer)
         yield f"BCubed precision at {step:g}", found_here.precision
         yield f"BCubed recall at {step:g}", found_here.recall
