@@ -27,8 +27,9 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     for use in ("verify", "identify", "group"):
         parser.add_argument(f"--{use}", type=float, required=True)
+    parser.add_argument("--stage", choices=STAGES, default="full", help="that was trained last")
     options = parser.parse_args()
-    training = Training(STAGES["full"], device="cpu")
+    training = Training(STAGES[options.stage], device="cpu")
     training.resume(options.state)
     height, width = picture_size(training.config)
     header = Header(

@@ -25,13 +25,23 @@ _BUSY_MS = 10_000
 
 
 class Connection:
-    """A library's database; every error of SQLite becomes a LibraryError that names the file."""
+    """A library's database; every error of SQLite becomes a LibraryError that names the file.
+
+    A file that may not be written, on a read-only disk or in somebody else's folder, is opened to
+    be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writable = not _only_to_read(path)
         with self._translated():
-            _make_private(path)
-            self._sqlite = sqlite3.connect(path, isolation_level=None)
+            if self._writable:
+                _make_private(path)
+                self._sqlite = sqlite3.connect(path, isolation_level=None)
+            else:
+                # Without a write-ahead log nobody has it open, and none could be made here.
+                address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+                self._sqlite = sqlite3.connect(address, uri=True, isolation_level=None)
             try:
                 self._prepare()
             except BaseException:
@@ -112,10 +122,11 @@ class Connection:
             raise LibraryError(
                 f"{self.path} was made by a newer facecluster: upgrade this one to open it."
             )
-        self._write_ahead()
-        # In WAL mode NORMAL never damages the file; a power cut may lose the last commits.
-        self._sqlite.execute("pragma synchronous = normal")
-        self._sqlite.execute("pragma foreign_keys = on")
+        if self._writable:
+            self._write_ahead()
+            # In WAL mode NORMAL never damages the file; a power cut may lose the last commits.
+            self._sqlite.execute("pragma synchronous = normal")
+            self._sqlite.execute("pragma foreign_keys = on")
         if MIGRATIONS.pending(database):
             with self.transaction():
                 MIGRATIONS.apply(database)
@@ -142,6 +153,13 @@ class Connection:
             raise UsageError("A number is larger than any in a library: correct it.") from error
         except (sqlite3.DatabaseError, OSError) as error:
             raise LibraryError(_sentence(self.path, error)) from error
+
+
+def _only_to_read(path: Path) -> bool:
+    """Whether a library is there that cannot be written, and that nobody left half-written."""
+    if not path.is_file() or os.path.exists(f"{path}-wal"):
+        return False
+    return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def _known_migrations() -> set[str]:

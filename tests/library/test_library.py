@@ -95,6 +95,22 @@ def _sql(path: Path, sql: str) -> None:
     other.close()
 
 
+def test_a_library_on_a_read_only_disk_is_read_and_what_would_change_it_is_one_sentence(
+    library: Library, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("/a.jpg", 1, 2)
+    faces, path = library.faces(), library.path
+    library.close()
+    before = path.read_bytes()
+    monkeypatch.setattr(connection.os, "access", lambda path, mode: mode != connection.os.W_OK)
+    with Library.open(path) as again:
+        assert again.faces() == faces
+        with pytest.raises(LibraryError, match=r"may not be written: check the permissions"):
+            again._connection.run("delete from photo")
+        assert list(path.parent.glob(f"{path.name}-*")) == [], "no side files"
+    assert path.read_bytes() == before
+
+
 def test_a_locked_file_is_one_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_BUSY_MS", 10)
     other = sqlite3.connect(library.path, isolation_level=None)
