@@ -1,8 +1,10 @@
 """Have a second teacher label the training faces, and as many made-up ones as wanted.
 
     pip download --no-deps face_recognition_models==0.3.0    # dlib's network, public domain
-    python examples/label_faces.py DATA LESSONS dlib_face_recognition_resnet_model_v1.dat
-    python examples/train_bundled.py LESSONS WORK taught --start nn4.safetensors --steps 5000
+    tar xf face_recognition_models-0.3.0.tar.gz
+    python examples/label_faces.py DATA LESSONS \\
+        face_recognition_models-0.3.0/face_recognition_models/models/*resnet*.dat
+    python examples/train_bundled.py LESSONS WORK taught --start nn4.safetensors --steps 3000
 
 DATA is a folder of aligned faces as for train_bundled.py. LESSONS is written as such a folder:
 faces.csv, faces.npy (all pictures decoded, DATA's first) and teacher.npy (what both teachers say).
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=100_000, help="made-up faces")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
+    open_teacher(options.teacher)  # another file is refused now, not after the decoding
     options.lessons.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.lessons / "given.npy")
     rows, _ = trained_on(table, FACES_A_PERSON)
