@@ -7,18 +7,21 @@ of pictures are compared, not only the listed ones: a false-accept rate of 1e-5 
 The weights, and so the fingerprint, stay as they are. With --group `verify` becomes the best
 threshold of the listed pairs, `identify` the one at FAR 1e-3, and `group` D2: the largest at which
 groups keep their precision, as tests/benchmarks/measure_accuracy.py tells. Never calibrate on
-pictures that the network was trained on.
+pictures that the network was trained on. Of dlib's own file (.dat) what is measured goes to
+facecluster/weights/dlib.json, with --group.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import facecluster
 from facecluster import Analyzer, Detector, open_model
 from facecluster.evaluate import embed_main_faces
 from facecluster.facenet.calibration import Calibration, fit
@@ -26,6 +29,7 @@ from facecluster.facenet.evaluation import best_threshold, squared_distances
 from facecluster.facenet.header import read_header, rewrite_header
 from facecluster.facenet.pairs import Pairs, read_pairs
 
+MEASURED = Path(facecluster.__file__).parent / "weights" / "dlib.json"
 Vectors = dict[str, NDArray[np.float32]]
 
 
@@ -58,6 +62,16 @@ def listed_threshold(pairs: Pairs, vectors: Vectors) -> float:
     return best_threshold(squared_distances(left, right), pairs.same[known])[0]
 
 
+def write_measured(calibration: Calibration, verify: float, group: float) -> None:
+    """Into weights/dlib.json, where what dlib's own file does not say is kept."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    identify = calibration.threshold(1e-3).threshold
+    chosen = {"verify": verify, "identify": identify, "group": group}
+    measured["thresholds"] = {use: round(value, 3) for use, value in chosen.items()}
+    measured["calibration"] = dataclasses.asdict(calibration)
+    MEASURED.write_text(json.dumps(measured) + "\n", encoding="utf-8")
+
+
 def write(model: Path, calibration: Calibration, verify: float, group: float | None) -> None:
     header = dataclasses.replace(read_header(model), calibration=calibration)
     if group is not None:
@@ -80,7 +94,11 @@ def main() -> None:
     vectors = embed(options.model, pairs, options.images)
     same, different = all_pairs(vectors)
     calibration = fit(same, different, source=options.source or options.pairs.name)
-    write(options.model, calibration, listed_threshold(pairs, vectors), options.group)
+    verify = listed_threshold(pairs, vectors)
+    if options.model.suffix == ".dat":
+        write_measured(calibration, verify, options.group)
+    else:
+        write(options.model, calibration, verify, options.group)
     print(f"{options.model}: {len(same)} pairs of one person, {len(different)} of two.")
     print("Look at it with 'facecluster models info'.")
 

@@ -1,9 +1,7 @@
 """Have a second teacher label the training faces, and as many made-up ones as wanted.
 
-    pip download --no-deps face_recognition_models==0.3.0    # dlib's network, public domain
-    tar xf face_recognition_models-0.3.0.tar.gz
-    python examples/label_faces.py DATA LESSONS \\
-        face_recognition_models-0.3.0/face_recognition_models/models/*resnet*.dat
+    facecluster models download dlib     # says where dlib's network is
+    python examples/label_faces.py DATA LESSONS dlib_face_recognition_resnet_model_v1.dat
     python examples/train_bundled.py LESSONS WORK taught --start nn4.safetensors --steps 3000
 
 DATA is a folder of aligned faces as for train_bundled.py. LESSONS is written as such a folder:
@@ -25,18 +23,21 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from second_teacher.made_up import made_up
-from second_teacher.network import SIDE, SecondTeacher, open_teacher
 from second_teacher.targets import first_of_made_up, fit
 from torch import Tensor
 from torch.nn import functional
 from train_bundled import trained_on
 
+import facecluster
 from facecluster.facenet.dataset import FaceTable, read_table
+from facecluster.facenet.dlib_file import Measured
+from facecluster.facenet.dlib_resnet import SIDE, DlibResNet, load_dlib_resnet
 
 # Where dlib's crop lies in the 128 x 128 picture: its pixels are so much finer, and its point
 # between the eyes is the picture's. By the means of both templates' five points.
 FINER, FROM, TO = 1.493, (63.91, 59.6), (74.0, 47.0)
 AT_ONCE = 64
+MEASURED = Path(facecluster.__file__).parent / "weights" / "dlib.json"
 FACES_A_PERSON = 30
 
 
@@ -48,7 +49,9 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=100_000, help="made-up faces")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    open_teacher(options.teacher)  # another file is refused now, not after the decoding
+    load_dlib_resnet(
+        options.teacher, Measured.read(MEASURED)
+    )  # another file is refused now, not after the decoding
     options.lessons.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.lessons / "given.npy")
     rows, _ = trained_on(table, FACES_A_PERSON)
@@ -69,7 +72,7 @@ def label(
     """The second teacher's descriptors of AT_ONCE faces from each start on, given ones first; the
     faces themselves are written among the lessons."""
     torch.set_num_threads(1)
-    teacher = open_teacher(options.teacher)
+    teacher = load_dlib_resnet(options.teacher, Measured.read(MEASURED))
     given = np.load(options.lessons / "given.npy", mmap_mode="r")
     pixels = np.load(options.lessons / "faces.npy", mmap_mode="r+")
     said = []
@@ -92,7 +95,7 @@ def as_maps(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 @torch.inference_mode()
-def described(teacher: SecondTeacher, faces: Tensor) -> NDArray[np.float32]:
+def described(teacher: DlibResNet, faces: Tensor) -> NDArray[np.float32]:
     """The descriptors of pictures (B, 3, 128, 128), of the part that dlib would cut out."""
     side = faces.shape[2]
     across, down = (
@@ -108,7 +111,7 @@ def described(teacher: SecondTeacher, faces: Tensor) -> NDArray[np.float32]:
         padding_mode="border",
         align_corners=False,
     )
-    vectors: NDArray[np.float32] = teacher(
+    vectors: NDArray[np.float32] = teacher.descriptors(
         crops.contiguous(memory_format=torch.channels_last)
     ).numpy()
     return vectors

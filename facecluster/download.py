@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import shutil
+import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -28,20 +29,37 @@ class Published:
     """A file that somebody publishes: where, how large, and how to know that it is the right one.
 
     sizes are the least and most bytes it may have, equal where the size is known. Without sha256
-    only the size is checked here, and names and shapes of all tensors when the file is loaded.
+    only the size is checked here, and names and shapes of all tensors when the file is loaded. Of a
+    .tar.gz only the member is kept.
     """
 
     url: str
     sizes: tuple[int, int]
     sha256: str | None
+    member: str | None = None
 
     @property
     def filename(self) -> str:
         """The last part of the address."""
         return self.url.rsplit("/", 1)[-1]
 
+    @property
+    def kept(self) -> str:
+        """The name of the file that stays."""
+        return (self.member or self.filename).rsplit("/", 1)[-1]
+
 
 PUBLISHED: dict[str, Published] = {
+    # Size and checksum as PyPI states them, seen here too. Most of it is other models.
+    "dlib": Published(
+        "https://files.pythonhosted.org/packages/cf/3b/"
+        "4fd8c534f6c0d1b80ce0973d01331525538045084c73c153ee6df20224cf/"
+        "face_recognition_models-0.3.0.tar.gz",
+        (100_149_358, 100_149_358),
+        "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        "face_recognition_models-0.3.0/face_recognition_models/models/"
+        "dlib_face_recognition_resnet_model_v1.dat",
+    ),
     # Size and checksum as several independent projects that pin this file state them.
     "vggface2": Published(
         _RELEASE + "20180402-114759-vggface2.pt",
@@ -66,7 +84,7 @@ def cache_folder() -> Path:
 def cached(name: str) -> Path | None:
     """The downloaded file of this name in PUBLISHED, or None when it is not there or unknown."""
     published = PUBLISHED.get(name)
-    path = cache_folder() / published.filename if published else None
+    path = cache_folder() / published.kept if published else None
     return path if path and path.is_file() else None
 
 
@@ -89,7 +107,7 @@ def fetch(published: Published, folder: Path) -> Iterator[tuple[int, int]]:
     appears under its own name only when whole and checked. Raises ModelError when the server is
     out of reach, stops in between, or gives another file, and when the disk is full.
     """
-    final = folder / published.filename
+    final = folder / published.kept
     partial = folder / f"{published.filename}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +121,10 @@ def fetch(published: Published, folder: Path) -> Iterator[tuple[int, int]]:
         else:
             yield there, there
         _check(published, partial)
-        partial.replace(final)
+        if published.member:
+            _unpack(partial, published.member, final)
+        else:
+            partial.replace(final)
     except (OSError, http.client.HTTPException) as error:
         raise ModelError(_sentence(error, published, folder)) from error
 
@@ -165,6 +186,17 @@ def _check(published: Published, partial: Path) -> None:
         f"What {published.url} gave is not the published file ({size} bytes, SHA-256 "
         f"{digest.hexdigest()[:16]}...): it was deleted. Try again, or look into who answers there."
     )
+
+
+def _unpack(archive: Path, member: str, final: Path) -> None:
+    """Keep one file of the archive, whole or not at all, and nothing else."""
+    partial = final.with_name(f"{final.name}.part")
+    with tarfile.open(archive) as files, partial.open("wb") as file:
+        found = files.extractfile(member)
+        assert found is not None  # the archive's checksum is known, and so is what it holds
+        shutil.copyfileobj(found, file)
+    partial.replace(final)
+    archive.unlink()
 
 
 def _sentence(error: Exception, published: Published, folder: Path) -> str:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from facecluster import download
 from facecluster.errors import ModelError
+from facecluster.facenet import dlib_file
 from facecluster.facenet.calibration import Calibration
+from facecluster.facenet.dlib_file import Measured
 from facecluster.facenet.header import Header, read_header
 from facecluster.installed import installed, installed_file
 from facecluster.once import once
@@ -43,6 +45,8 @@ _TEMPLATE_SIZE = 112
 # Faces/s of one core by batch (nn4 at 64 pixels, folded, channels last): 1: 110, 8: 268, 16: 310,
 # 32: 348, 64: 383; in bfloat16 1: 90, 16: 613, 64: 880. A GPU wants more at once: not measured.
 _BATCH = {"cpu": 64, "cuda": 512}
+# What was measured of dlib's network, whose file says nothing of distances.
+_DLIB = _WEIGHTS / "dlib.json"
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
@@ -58,8 +62,8 @@ class Model:
     """A network that could be opened.
 
     path is None when it is not downloaded. thresholds are squared distances by use (verify,
-    identify, group); for the downloaded ones they are not measured by this project. calibration
-    is None where nobody has measured what the distances mean.
+    identify, group); for InceptionResnetV1 they are not measured by this project. calibration is
+    None where nobody has measured what the distances mean.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Model:
     def card(self) -> Path | None:
         """The file that tells how the network was made and where it fails, if it is there."""
         beside = self.path.with_suffix(".md") if self.path else None
+        if self.architecture == dlib_file.ARCHITECTURE:
+            beside = _DLIB.with_suffix(".md")
         return beside if beside and beside.is_file() else None
 
 
@@ -219,7 +225,8 @@ def list_models() -> list[Model]:
 
 
 def find_model(name_or_path: str) -> Model:
-    """The model of a name of `list_models`, or of a .safetensors or .pt file; imports no torch.
+    """The model of a name of `list_models`, or of a .safetensors, .pt or .dat file; imports no
+    torch.
 
     Raises ModelError when there is none. A name wins over a file of the same name.
     """
@@ -239,9 +246,9 @@ def find_model(name_or_path: str) -> Model:
         )
     if path.suffix == ".safetensors":
         return _described(path, "file")
-    if path.suffix == ".pt":
-        return _inception(path.stem, "file", path)
-    raise ModelError(f"{path} is no file of weights: they end in .safetensors or .pt.")
+    if path.suffix in (".pt", ".dat"):
+        return _foreign(path.stem, "file", path)
+    raise ModelError(f"{path} is no file of weights: they end in .safetensors, .pt or .dat.")
 
 
 def group_threshold(model: Model, faces: int) -> GroupThreshold:
@@ -288,6 +295,9 @@ def open_model(
             f"The weights {model.name} are not downloaded: run "
             f"'facecluster models download {model.name}' first."
         )
+    if model.architecture == dlib_file.ARCHITECTURE:
+        # Its descriptors lie close together: bfloat16 moves their distances by 0.0065.
+        reduced = bool(reduced)
     fingerprint, load = _weights(model.path)
     embedder = Embedder(model, fingerprint, load, device=device, mirror=mirror, reduced=reduced)
     if at_once:
@@ -299,6 +309,8 @@ def _weights(path: Path) -> tuple[str, Callable[[], nn.Module]]:
     """The fingerprint of a file, and what loads the network."""
     if path.suffix == ".safetensors":
         return read_header(path).fingerprint, partial(_bundled, path)
+    if path.suffix == ".dat":
+        return Measured.read(_DLIB).fingerprint(), partial(_dlib, path)
     from facecluster.facenet.inception_resnet import load_inception_resnet
 
     network, fingerprint = load_inception_resnet(path)
@@ -309,6 +321,12 @@ def _bundled(path: Path) -> nn.Module:
     from facecluster.facenet.checkpoint import load
 
     return load(path)[0]
+
+
+def _dlib(path: Path) -> nn.Module:
+    from facecluster.facenet.dlib_resnet import load_dlib_resnet
+
+    return load_dlib_resnet(path, Measured.read(_DLIB))
 
 
 def _described(path: Path, state: State) -> Model:
@@ -327,15 +345,30 @@ def _described(path: Path, state: State) -> Model:
 
 def _published(name: str) -> Model:
     path = download.cached(name)
-    return _inception(name, "downloaded" if path else "not downloaded", path)
+    return _foreign(name, "downloaded" if path else "not downloaded", path)
 
 
-def _inception(name: str, state: State, path: Path | None) -> Model:
-    return Model(name, state, path, "inception_resnet_v1", 512, dict(_UNMEASURED))
+def _foreign(name: str, state: State, path: Path | None) -> Model:
+    """A network that others trained, of their kind of file."""
+    if name != "dlib" and (path is None or path.suffix != ".dat"):
+        return Model(name, state, path, "inception_resnet_v1", 512, dict(_UNMEASURED))
+    dlib = Measured.read(_DLIB)
+    return Model(
+        name,
+        state,
+        path,
+        dlib_file.ARCHITECTURE,
+        dlib_file.DIMENSION,
+        dlib.thresholds,
+        dlib.calibration,
+    )
 
 
 def _input(model: Model) -> tuple[int, float, tuple[int, int], float, float]:
     """Crop size, margin, height and width of the network's input, mean and std of its bytes."""
+    if model.architecture == dlib_file.ARCHITECTURE:
+        size = dlib_file.SIZE
+        return size, dlib_file.MARGIN, (size, size), 0.0, 1.0
     if model.path is None or model.path.suffix != ".safetensors":
         from facecluster.facenet.inception_resnet import MARGIN, SIZE
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -193,12 +195,33 @@ def test_what_is_cached_is_not_fetched_and_other_names_are_unknown(
     assert d.cached("mine") == tmp_path / "weights.pt"
     assert list(d.download("mine")) == [] and len(Server.asked) == 1
     assert d.cached("yours") is None
-    with pytest.raises(ModelError, match="there are vggface2"):
+    with pytest.raises(ModelError, match="there are dlib, vggface2"):
         list(d.download("yours"))
 
 
 def test_the_published_files_are_pinned() -> None:
     for entry in d.PUBLISHED.values():
-        assert entry.url.startswith("https://") and entry.filename.endswith(".pt")
+        assert entry.url.startswith("https://") and entry.kept.endswith((".pt", ".dat"))
         assert 0 < entry.sizes[0] <= entry.sizes[1]
-    assert d.PUBLISHED["vggface2"].sha256 is not None
+    assert d.PUBLISHED["vggface2"].sha256 is not None and d.PUBLISHED["dlib"].sha256 is not None
+
+
+def test_of_an_archive_one_file_is_kept(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in (("package/other.dat", b"other"), ("package/mine.dat", b"mine")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    Server.content = packed.getvalue()
+    size = len(Server.content)
+    checksum = hashlib.sha256(Server.content).hexdigest()
+    entry = d.Published(address, (size, size), checksum, "package/mine.dat")
+    monkeypatch.setattr(d, "cache_folder", lambda: tmp_path)
+    monkeypatch.setitem(d.PUBLISHED, "mine", entry)
+    list(d.download("mine"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.dat"]
+    assert d.cached("mine") == tmp_path / "mine.dat"
+    assert (tmp_path / "mine.dat").read_bytes() == b"mine"

@@ -17,7 +17,7 @@ class Size:
     multiply_adds: int
 
 
-# At 128 dimensions; the last one, facenet-pytorch's, at 512.
+# At 128 dimensions; facenet-pytorch's at 512.
 SIZES = {
     "nn1": Size(220, 220, 140_006_592, 1_605_944_064),
     "nn2": Size(224, 224, 7_448_256, 1_596_530_688),
@@ -26,4 +26,5 @@ SIZES = {
     "nns1": Size(165, 165, 26_119_392, 222_540_256),
     "nns2": Size(140, 116, 4_291_380, 20_639_248),
     "inception_resnet_v1": Size(160, 160, 23_432_032, 1_417_662_304),
+    "dlib_resnet": Size(150, 150, 5_603_936, 270_854_144),
 }
