@@ -24,7 +24,7 @@ def test_every_architecture_is_listed_with_its_cost(
     rows = json.loads(run("models", "list", "--json").stdout)
     assert measured == []
     assert {row["architecture"] for row in rows} == {
-        *("nn1", "nn2", "nn3", "nn4", "nns1", "nns2", "inception_resnet_v1")
+        *("nn1", "nn2", "nn3", "nn4", "nns1", "nns2", "inception_resnet_v1", "dlib_resnet")
     }
     (nn4,) = [row for row in rows if row["architecture"] == "nn4"]
     assert (nn4["model"], nn4["state"], nn4["input"]) == ("nn4", "bundled", "96x96")
