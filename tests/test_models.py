@@ -32,7 +32,7 @@ def test_every_architecture_is_listed_with_its_cost(
     (nn1,) = [row for row in rows if row["architecture"] == "nn1"]
     assert (nn1["model"], nn1["state"], nn1["verify"]) == (None, "untrained", None)
     rows = json.loads(run("models", "list", "--measure", "--json").stdout)
-    assert len(measured) == 7
+    assert len(measured) == 8
     assert {row["ms"] for row in rows} == {1.5}
 
 

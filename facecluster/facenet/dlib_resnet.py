@@ -19,11 +19,20 @@ from torch.nn import functional
 
 from facecluster.facenet.dlib_file import DIMENSION, Measured, checked
 
-__all__ = ["SIDE", "DlibResNet", "Layer", "layers", "load_dlib_resnet"]
+__all__ = ["SIDE", "DlibResNet", "Layer", "layers", "load_dlib_resnet", "unweighted"]
 
 # Of the crop: the part that dlib would cut out, which has more chin and less forehead than the
 # template, by the means of both templates' five points.
 TOP, LEFT, SIDE = 43, 22, 150
+# Filters, width and stride of the convolutions.
+_SHAPES = (
+    (32, 7, 2),
+    *[(32, 3, 1)] * 6,
+    *[(64, 3, 2), *[(64, 3, 1)] * 7],
+    *[(128, 3, 2), *[(128, 3, 1)] * 5],
+    *[(256, 3, 2), *[(256, 3, 1)] * 5],
+    *[(256, 3, 2), (256, 3, 1)],
+)
 # dlib's input_rgb_image.
 _MEAN = (122.782, 117.001, 104.298)
 _SCALE = 256.0
@@ -129,6 +138,20 @@ def _grown(maps: Tensor, other: Tensor) -> Tensor:
     """With zeros after the last row, column and channel where the other has more, as dlib adds."""
     missing = [max(0, theirs - mine) for mine, theirs in zip(maps.shape, other.shape, strict=True)]
     return functional.pad(maps, (0, missing[3], 0, missing[2], 0, missing[1]))
+
+
+def unweighted() -> DlibResNet:
+    """The network with zeros for weights: what it costs, and nothing else."""
+    parts, inputs = [], 3
+    for filters, side, stride in _SHAPES:
+        padding = side // 2 if stride == 1 else 0
+        count = filters * inputs * side * side + filters
+        shape = (filters, side, side, stride, padding)
+        parts.append(Layer("con", np.zeros(count, np.float32), shape))
+        parts.append(Layer("affine", np.zeros(2 * filters, np.float32)))
+        inputs = filters
+    parts.append(Layer("fc", np.zeros(inputs * DIMENSION, np.float32)))
+    return DlibResNet(parts, np.zeros(DIMENSION, np.float32))
 
 
 def load_dlib_resnet(path: Path, measured: Measured) -> DlibResNet:

@@ -8,7 +8,9 @@ import time
 import torch
 from torch import nn
 
+from facecluster.facenet import dlib_file
 from facecluster.facenet.architectures import build
+from facecluster.facenet.dlib_resnet import unweighted
 from facecluster.facenet.fold import folded
 from facecluster.facenet.sizes import SIZES
 
@@ -24,11 +26,15 @@ def milliseconds(architecture: str, *, reduced: bool) -> float:
     last, on the GPU where there is one; reduced: convolutions in bfloat16.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = SIZES[architecture]
+    height, width = SIZES[architecture].height, SIZES[architecture].width
+    network: nn.Module
     if architecture == "inception_resnet_v1":
         from facenet_pytorch import InceptionResnetV1
 
-        network: nn.Module = InceptionResnetV1().eval()
+        network = InceptionResnetV1().eval()
+    elif architecture == dlib_file.ARCHITECTURE:
+        network = unweighted()
+        height = width = dlib_file.SIZE  # of which it cuts out its input
     else:
         network = build(architecture).eval()
     network = folded(network).to(device).to(memory_format=torch.channels_last)
@@ -36,7 +42,7 @@ def milliseconds(architecture: str, *, reduced: bool) -> float:
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(torch.bfloat16)
-    pictures = torch.randn(_FACES, 3, size.height, size.width, device=device)
+    pictures = torch.randn(_FACES, 3, height, width, device=device)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     seconds = []
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):

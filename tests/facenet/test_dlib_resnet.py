@@ -16,7 +16,8 @@ from facecluster import download
 from facecluster.embed import find_model, list_models, open_model
 from facecluster.errors import ModelError
 from facecluster.facenet import dlib_file
-from facecluster.facenet.dlib_resnet import DlibResNet, Layer, _whole, layers
+from facecluster.facenet.dlib_resnet import SIDE, DlibResNet, Layer, _whole, layers, unweighted
+from facecluster.facenet.sizes import SIZES
 
 
 def whole(number: int) -> bytes:
@@ -166,6 +167,22 @@ def test_the_part_that_is_seen_lies_in_the_middle_and_reaches_the_chin(file: Pat
     np.testing.assert_array_equal(embedder.embed(framed), embedder.embed(crop))
     framed[:, 150:193] = 0
     assert np.abs(embedder.embed(framed) - embedder.embed(crop)).max() > 1e-4
+
+
+def test_its_size_is_as_listed() -> None:
+    network, work = unweighted(), [0]
+
+    def count(layer: torch.nn.Conv2d, _: object, output: torch.Tensor) -> None:
+        work[0] += output.numel() * layer.weight[0].numel()
+
+    for layer in network.convolutions:
+        layer.register_forward_hook(count)
+    network(torch.zeros(1, 3, dlib_file.SIZE, dlib_file.SIZE))
+    last = 256 * 128
+    weights = sum(p.numel() for p in network.parameters() if p.ndim > 1) + last
+    size = SIZES[dlib_file.ARCHITECTURE]
+    assert (size.parameters, size.multiply_adds) == (weights, work[0] + last)
+    assert size.height == size.width == SIDE
 
 
 def test_the_centre_decides_the_fingerprint(file: Path) -> None:
