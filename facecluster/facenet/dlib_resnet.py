@@ -21,8 +21,8 @@ from facecluster.facenet.dlib_file import DIMENSION, Measured, checked
 
 __all__ = ["SIDE", "DlibResNet", "Layer", "layers", "load_dlib_resnet", "unweighted"]
 
-# Of the crop: the part that dlib would cut out, which has more chin and less forehead than the
-# template, by the means of both templates' five points.
+# Of the crop: the part that dlib would cut out, by the place and the distance of the eyes. It has
+# more chin and less forehead than the template.
 TOP, LEFT, SIDE = 43, 22, 150
 # Filters, width and stride of the convolutions.
 _SHAPES = (
