@@ -21,15 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import facecluster
 from facecluster import Analyzer, Detector, open_model
 from facecluster.evaluate import embed_main_faces
 from facecluster.facenet.calibration import Calibration, fit
+from facecluster.facenet.dlib_file import MEASURED
 from facecluster.facenet.evaluation import best_threshold, squared_distances
 from facecluster.facenet.header import read_header, rewrite_header
 from facecluster.facenet.pairs import Pairs, read_pairs
 
-MEASURED = Path(facecluster.__file__).parent / "weights" / "dlib.json"
 Vectors = dict[str, NDArray[np.float32]]
 
 
@@ -62,12 +61,17 @@ def listed_threshold(pairs: Pairs, vectors: Vectors) -> float:
     return best_threshold(squared_distances(left, right), pairs.same[known])[0]
 
 
+def thresholds(calibration: Calibration, verify: float, group: float) -> dict[str, float]:
+    """The squared distance of each use."""
+    identify = calibration.threshold(1e-3).threshold
+    chosen = {"verify": verify, "identify": identify, "group": group}
+    return {use: round(value, 3) for use, value in chosen.items()}
+
+
 def write_measured(calibration: Calibration, verify: float, group: float) -> None:
     """Into weights/dlib.json, where what dlib's own file does not say is kept."""
     measured = json.loads(MEASURED.read_text(encoding="utf-8"))
-    identify = calibration.threshold(1e-3).threshold
-    chosen = {"verify": verify, "identify": identify, "group": group}
-    measured["thresholds"] = {use: round(value, 3) for use, value in chosen.items()}
+    measured["thresholds"] = thresholds(calibration, verify, group)
     measured["calibration"] = dataclasses.asdict(calibration)
     MEASURED.write_text(json.dumps(measured) + "\n", encoding="utf-8")
 
@@ -75,10 +79,8 @@ def write_measured(calibration: Calibration, verify: float, group: float) -> Non
 def write(model: Path, calibration: Calibration, verify: float, group: float | None) -> None:
     header = dataclasses.replace(read_header(model), calibration=calibration)
     if group is not None:
-        identify = calibration.threshold(1e-3).threshold
-        chosen = {"verify": verify, "identify": identify, "group": group}
-        thresholds = {use: round(value, 3) for use, value in chosen.items()}
-        header = dataclasses.replace(header, thresholds=thresholds)
+        chosen = thresholds(calibration, verify, group)
+        header = dataclasses.replace(header, thresholds=chosen)
     rewrite_header(model, header)
 
 
@@ -90,6 +92,8 @@ def main() -> None:
     parser.add_argument("--source", help="what the pairs are called [default: the list's name]")
     parser.add_argument("--group", type=float, help="set the thresholds too: this one for groups")
     options = parser.parse_args()
+    if options.model.suffix == ".dat" and options.group is None:
+        parser.error("of dlib's file all thresholds are measured at once: give --group")
     pairs = read_pairs(options.pairs)
     vectors = embed(options.model, pairs, options.images)
     same, different = all_pairs(vectors)

@@ -28,16 +28,14 @@ from torch import Tensor
 from torch.nn import functional
 from train_bundled import trained_on
 
-import facecluster
 from facecluster.facenet.dataset import FaceTable, read_table
-from facecluster.facenet.dlib_file import Measured
+from facecluster.facenet.dlib_file import checked
 from facecluster.facenet.dlib_resnet import SIDE, DlibResNet, load_dlib_resnet
 
 # Where dlib's crop lies in the 128 x 128 picture: its pixels are so much finer, by the distance of
 # the eyes, and the point between the eyes is there and here.
 FINER, FROM, TO = 1.493, (63.91, 59.6), (74.0, 47.0)
 AT_ONCE = 64
-MEASURED = Path(facecluster.__file__).parent / "weights" / "dlib.json"
 FACES_A_PERSON = 30
 
 
@@ -49,9 +47,7 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=100_000, help="made-up faces")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    load_dlib_resnet(
-        options.teacher, Measured.read(MEASURED)
-    )  # another file is refused now, not after the decoding
+    checked(options.teacher)  # another file is refused now, not after the decoding
     options.lessons.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.lessons / "given.npy")
     rows, _ = trained_on(table, FACES_A_PERSON)
@@ -72,7 +68,7 @@ def label(
     """The second teacher's descriptors of AT_ONCE faces from each start on, given ones first; the
     faces themselves are written among the lessons."""
     torch.set_num_threads(1)
-    teacher = load_dlib_resnet(options.teacher, Measured.read(MEASURED))
+    teacher = load_dlib_resnet(options.teacher)
     given = np.load(options.lessons / "given.npy", mmap_mode="r")
     pixels = np.load(options.lessons / "faces.npy", mmap_mode="r+")
     said = []

@@ -45,8 +45,6 @@ _TEMPLATE_SIZE = 112
 # Faces/s of one core by batch (nn4 at 64 pixels, folded, channels last): 1: 110, 8: 268, 16: 310,
 # 32: 348, 64: 383; in bfloat16 1: 90, 16: 613, 64: 880. A GPU wants more at once: not measured.
 _BATCH = {"cpu": 64, "cuda": 512}
-# What was measured of dlib's network, whose file says nothing of distances.
-_DLIB = _WEIGHTS / "dlib.json"
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
 _UNMEASURED = {"verify": 1.1, "identify": 1.0, "group": 1.1}
@@ -79,7 +77,7 @@ class Model:
         """The file that tells how the network was made and where it fails, if it is there."""
         beside = self.path.with_suffix(".md") if self.path else None
         if self.architecture == dlib_file.ARCHITECTURE:
-            beside = _DLIB.with_suffix(".md")
+            beside = dlib_file.MEASURED.with_suffix(".md")
         return beside if beside and beside.is_file() else None
 
 
@@ -247,7 +245,7 @@ def find_model(name_or_path: str) -> Model:
     if path.suffix == ".safetensors":
         return _described(path, "file")
     if path.suffix in (".pt", ".dat"):
-        return _foreign(path.stem, "file", path)
+        return _foreign(path.stem, "file", path, path.suffix)
     raise ModelError(f"{path} is no file of weights: they end in .safetensors, .pt or .dat.")
 
 
@@ -310,7 +308,7 @@ def _weights(path: Path) -> tuple[str, Callable[[], nn.Module]]:
     if path.suffix == ".safetensors":
         return read_header(path).fingerprint, partial(_bundled, path)
     if path.suffix == ".dat":
-        return Measured.read(_DLIB).fingerprint(), partial(_dlib, path)
+        return Measured.read().fingerprint(), partial(_dlib, path)
     from facecluster.facenet.inception_resnet import load_inception_resnet
 
     network, fingerprint = load_inception_resnet(path)
@@ -326,7 +324,7 @@ def _bundled(path: Path) -> nn.Module:
 def _dlib(path: Path) -> nn.Module:
     from facecluster.facenet.dlib_resnet import load_dlib_resnet
 
-    return load_dlib_resnet(path, Measured.read(_DLIB))
+    return load_dlib_resnet(path)
 
 
 def _described(path: Path, state: State) -> Model:
@@ -345,14 +343,15 @@ def _described(path: Path, state: State) -> Model:
 
 def _published(name: str) -> Model:
     path = download.cached(name)
-    return _foreign(name, "downloaded" if path else "not downloaded", path)
+    suffix = Path(download.PUBLISHED[name].kept).suffix
+    return _foreign(name, "downloaded" if path else "not downloaded", path, suffix)
 
 
-def _foreign(name: str, state: State, path: Path | None) -> Model:
-    """A network that others trained, of their kind of file."""
-    if name != "dlib" and (path is None or path.suffix != ".dat"):
+def _foreign(name: str, state: State, path: Path | None, suffix: str) -> Model:
+    """A network that others trained, told by the kind of its file."""
+    if suffix == ".pt":
         return Model(name, state, path, "inception_resnet_v1", 512, dict(_UNMEASURED))
-    dlib = Measured.read(_DLIB)
+    dlib = Measured.read()
     return Model(
         name,
         state,

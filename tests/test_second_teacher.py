@@ -64,7 +64,7 @@ class Darkness(torch.nn.Module):
 def test_given_faces_come_first_and_parts_of_the_work_make_the_same_lessons(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_faces, "load_dlib_resnet", lambda path, measured: Darkness())
+    monkeypatch.setattr(label_faces, "load_dlib_resnet", lambda path: Darkness())
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 256, (100, 128, 128, 3), dtype=np.uint8)
     pairs = rng.integers(0, 100, (90, 2))

@@ -10,7 +10,16 @@ from pathlib import Path
 from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
 
-__all__ = ["ARCHITECTURE", "DIMENSION", "MARGIN", "SHA256", "SIZE", "Measured", "checked"]
+__all__ = [
+    "ARCHITECTURE",
+    "DIMENSION",
+    "MARGIN",
+    "MEASURED",
+    "SHA256",
+    "SIZE",
+    "Measured",
+    "checked",
+]
 
 ARCHITECTURE = "dlib_resnet"
 DIMENSION = 128
@@ -18,6 +27,8 @@ DIMENSION = 128
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 # Of the crop that the network takes: pixels, and pixels of the 112 x 112 template on each side.
 SIZE, MARGIN = 194, 9.0
+# What was measured of the network, whose file says nothing of distances.
+MEASURED = Path(__file__).parent.parent / "weights" / "dlib.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +41,9 @@ class Measured:
     calibration: Calibration | None
 
     @classmethod
-    def read(cls, path: Path) -> Measured:
-        """Of weights/dlib.json."""
-        values = json.loads(path.read_text(encoding="utf-8"))
+    def read(cls) -> Measured:
+        """Of MEASURED."""
+        values = json.loads(MEASURED.read_text(encoding="utf-8"))
         calibration = values["calibration"]
         return cls(
             tuple(values["centre"]),

@@ -154,9 +154,9 @@ def unweighted() -> DlibResNet:
     return DlibResNet(parts, np.zeros(DIMENSION, np.float32))
 
 
-def load_dlib_resnet(path: Path, measured: Measured) -> DlibResNet:
+def load_dlib_resnet(path: Path) -> DlibResNet:
     """The network of dlib's file; raises ModelError for any other file.
 
     Nothing is downloaded, and nothing in the file is run.
     """
-    return DlibResNet(list(layers(checked(path))), np.array(measured.centre, np.float32))
+    return DlibResNet(list(layers(checked(path))), np.array(Measured.read().centre, np.float32))

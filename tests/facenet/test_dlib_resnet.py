@@ -169,6 +169,12 @@ def test_the_part_that_is_seen_lies_in_the_middle_and_reaches_the_chin(file: Pat
     assert np.abs(embedder.embed(framed) - embedder.embed(crop)).max() > 1e-4
 
 
+def test_a_file_of_another_kind_named_dlib_is_what_its_kind_says(tmp_path: Path) -> None:
+    other = tmp_path / "dlib.pt"
+    other.write_bytes(b"")
+    assert find_model(str(other)).architecture == "inception_resnet_v1"
+
+
 def test_its_size_is_as_listed() -> None:
     network, work = unweighted(), [0]
 
