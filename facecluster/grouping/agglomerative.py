@@ -14,12 +14,12 @@ group; a nearest neighbour within the bound is proven without a look at anything
 groups that run out of proven neighbours are scanned again. Ties are broken by a fixed shuffle of
 the rows; identical vectors are merged first.
 
-Cost: one symmetric n x n x d product in single precision, scans of the groups that run out (few
-where strangers are farther apart than the threshold), and a round for each layer of merges; n * d
-singles, a sum in double precision for each grown group (n / 2 at most) and some twenty pairs a face
-in memory. 100,000 x 128 with people of up to 5,000 faces took the processor time of 3.0 such
-products and 0.4 GB, 20,000 four times the memory of the vectors (tests/benchmarks/
-bench_grouping.py). Distances that decide are computed in double precision.
+Cost: one symmetric n x n x d product in single precision, scans of the groups that run out, which
+leave out what the first product proved to be far (blocks.py), and a round for each layer of merges;
+n * d singles, a sum in double precision for each grown group (n / 2 at most), some twenty pairs and
+at most 0.5 KB of bounds a face in memory. 100,000 x 128 with people of up to 5,000 faces took the
+processor time of 2.5 such products and 0.4 GB, 20,000 four times the memory of the vectors
+(tests/benchmarks/bench_grouping.py). Distances that decide are computed in double precision.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
+from facecluster.grouping.blocks import Cells, arranged
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs, seed_radius
 from facecluster.grouping.constraints import Constraints, components, pair_keys
 from facecluster.grouping.edges import Edges
@@ -45,6 +46,8 @@ ASKED = 4 * HELD
 # A scan in single precision proves all but ties; those left are scanned in double precision, at
 # last without a guess at the radius, which always proves.
 SCANS = ((np.float32, True), (np.float64, True), (np.float64, False))
+# Fewer slots are searched again as a whole.
+FEWEST = 8192
 # About the share of the time that the first scan takes.
 FIRST = 0.5
 
@@ -119,14 +122,17 @@ class _Forest:
         free[constraints.together] = free[barred] = False
         twins = identical_pairs(embeddings, np.flatnonzero(free))
         root = components(n, np.concatenate([constraints.together, twins]))
+        self.shuffle = np.random.default_rng(0).permutation(n)
         self.row, slot = np.unique(root, return_inverse=True)
         m = len(self.row)
+        self.cells: Cells | None = None
+        if m >= FEWEST:
+            slot = self._arrange(embeddings, slot)
         self.limit = limit
         self.sums = Sums(embeddings, slot)
         self.count = np.bincount(slot, minlength=m).astype(np.float64)
         self.gap = np.full(m, np.inf)
         self.alive = np.ones(m, dtype=np.bool_)
-        self.shuffle = np.random.default_rng(0).permutation(n)
         bars = np.unique(np.sort(slot[barred], axis=1), axis=0)
         self.edges = Edges(m, bars[:, 0], bars[:, 1], np.full(len(bars), np.inf))
         self.unsure = m
@@ -136,6 +142,20 @@ class _Forest:
         grown = np.flatnonzero(root != np.arange(n))
         self.merged_rows = [np.stack([root[grown], grown], axis=1)]
         self.merged_heights = [np.zeros(len(grown))]
+
+    def _arrange(
+        self, embeddings: NDArray[np.float32], slot: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Number the slots so that like ones are side by side; returns the new slot of each row."""
+        m = len(self.row)
+        pivots = np.random.default_rng(0).permutation(m)
+        order = arranged(lambda places: embeddings[self.row[places]], m, pivots)
+        self.row = self.row[order]
+        self.cells = Cells(m, embeddings.shape[1])
+        place = np.empty(m, dtype=np.int64)
+        place[order] = np.arange(m)
+        arranged_slot: NDArray[np.int64] = place[slot]
+        return arranged_slot
 
     def _start(self) -> None:
         """Forget all nearest neighbours, and where slots have gone."""
@@ -216,6 +236,8 @@ class _Forest:
         weighted = self.gap[first] * self.count[first] + self.gap[second] * self.count[second]
         self.widest[first] = np.maximum(self.gap[first], self.gap[second])
         self.gap[first] = weighted / total
+        if self.cells is not None:
+            self.cells.merge(first, second, self.count)
         self.count[first] = total
         self.sums.add(first, second)
         self.row[first] = np.minimum(self.row[first], self.row[second])
@@ -299,7 +321,7 @@ class _Forest:
         radius[:fresh] = self.limit + slack
         if seeded:
             radius[:fresh] = seed_radius(means, size, fresh, self.limit + slack, held)
-        scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=held, rest_known=True)
+        scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=held, cells=self.cells)
         found = yield from part(scan, self.done, max(self.done, FIRST))
         self.done = max(self.done, FIRST)
         gap = self.limit - (found.radius[:fresh] - slack)
@@ -333,6 +355,8 @@ class _Forest:
         place = np.full(len(self.alive), -1)
         place[keep] = np.arange(len(keep))
         self.sums.keep(keep)
+        if self.cells is not None:
+            self.cells.keep(keep)
         self.count, self.row = self.count[keep], self.row[keep]
         self.gap, self.alive = self.gap[keep], self.alive[keep]
         a, b = place[a], place[b]

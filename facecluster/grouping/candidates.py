@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from facecluster.grouping.blocks import TILE, Block, Cells, Reach, Tiles, Vectors, Where
 from facecluster.grouping.constraints import in_sorted, pair_keys
 from facecluster.grouping.edges import incidence
 from facecluster.processors import cores
 
-__all__ = ["Pairs", "Vectors", "near_pairs", "seed_radius"]
+__all__ = ["Pairs", "near_pairs", "seed_radius"]
 
-# Rows of one block: the product of two blocks, 1 MB, stays in the cache of one core.
-TILE = 512
 # Neighbours that a crowded row keeps, and the pairs a row may hold, on average, before crowded ones
 # are thinned out.
 KEPT = 8
@@ -36,10 +35,7 @@ WAVE = 32
 # Fewer pairs than this are compared in the caller's thread.
 FEW = 1 << 22
 
-# The vectors at some positions, (K, d), made when they are asked for.
-Vectors: TypeAlias = "Callable[[NDArray[np.integer]], NDArray[np.floating]]"
 Hits: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.floating]]"
-Block: TypeAlias = "tuple[int, int, int]"
 
 
 @dataclass
@@ -62,7 +58,7 @@ def near_pairs(
     scanned: int,
     barred: NDArray[np.int64],
     held: int,
-    rest_known: bool = False,
+    cells: Cells | None = None,
 ) -> Generator[float, None, Pairs]:
     """All pairs, one at least below `scanned`, that are nearer than the radius of one of the two.
 
@@ -70,72 +66,45 @@ def near_pairs(
     of vectors is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than
     `held` pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to
     the nearest one it gave up, so memory stays bounded; the radius of the others never changes.
-    rest_known: barred holds all pairs nearer than the radius of a position that is not scanned, so
-    that blocks of those with larger radii than the rows' have nothing new. Costs scanned * m * d
+    cells learn from a first call, of all positions; in later ones they leave out what is too far,
+    and pairs nearer than the radius of a position not scanned alone. Costs scanned * m * d
     multiplications, half where both are scanned, on all cores, and a copy of the vectors.
     """
-    order = _by_radius(radius, scanned)
-    means = vectors(np.arange(len(radius)) if order is None else order)
-    nothing = np.empty(0, np.int32)
-    complete = radius.copy() if order is None else radius[order]
-    found = Pairs(nothing, nothing, np.empty(0, means.dtype), complete)
+    m = len(radius)
+    means = vectors(np.arange(m))
+    found, space = _nothing(radius, means.dtype), _Space(means.dtype)
     waiting: list[Hits] = []
-    count, space = 0, _Space(means.dtype)
-    blocks = list(_blocks(scanned, complete, rest_known))
-    with _side_by_side(scanned * len(means)) as each:
-        for start in range(0, len(blocks), WAVE):
+    count = 0
+    plan = cells.plan(scanned, radius) if cells else Tiles(scanned, m)
+    with _side_by_side(scanned * m) as each:
+        for start in range(0, len(plan.blocks), WAVE):
             floor = (1.0 - 0.5 * found.radius).astype(means.dtype)
-            for hits in each(partial(_hits, means, floor, space), blocks[start : start + WAVE]):
-                waiting.append(_allowed(hits, order, barred, len(means)))
+            hits_of = partial(_hits, means, floor, space, plan, cells)
+            for hits in each(hits_of, plan.blocks[start : start + WAVE]):
+                waiting.append(_allowed(hits, barred, m))
                 count += len(waiting[-1][0])
             if count > held:
                 _gather(found, waiting)
                 _thin(found, scanned)
                 count = len(found.a)
-            yield min(1.0, (start + WAVE) / len(blocks))
+            yield min(1.0, (start + WAVE) / len(plan.blocks))
     _gather(found, waiting)
-    return found if order is None else _in_place(found, order)
+    return found
 
 
-def _by_radius(radius: NDArray[np.float64], scanned: int) -> NDArray[np.int32] | None:
-    """An order with positions of like radius side by side, the scanned ones first.
-
-    A block of such is compared with one number. None where that is not worth a copy.
-    """
-    if scanned <= TILE:
-        return None
-    return np.lexsort((-radius, np.arange(len(radius)) >= scanned)).astype(np.int32)
+def _nothing(radius: NDArray[np.float64], precision: np.dtype[np.floating]) -> Pairs:
+    """No pairs yet, to be complete within the radius of each position."""
+    none = np.empty(0, np.int32)
+    return Pairs(none, none, np.empty(0, precision), radius.copy())
 
 
-def _in_place(found: Pairs, order: NDArray[np.int32]) -> Pairs:
-    """The pairs by the positions that were put in this order."""
-    a, b = order[found.a], order[found.b]
-    radius = np.empty_like(found.radius)
-    radius[order] = found.radius
-    return Pairs(np.minimum(a, b), np.maximum(a, b), found.distance, radius)
-
-
-def _allowed(
-    hits: Hits, order: NDArray[np.int32] | None, barred: NDArray[np.int64], m: int
-) -> Hits:
+def _allowed(hits: Hits, barred: NDArray[np.int64], m: int) -> Hits:
     """The hits without the barred pairs."""
     a, b, distance = hits
     if len(a) == 0 or len(barred) == 0:
         return hits
-    keys = pair_keys(a, b, m) if order is None else pair_keys(order[a], order[b], m)
-    free = ~in_sorted(keys, barred)
+    free = ~in_sorted(pair_keys(a, b, m), barred)
     return a[free], b[free], distance[free]
-
-
-def _blocks(scanned: int, radius: NDArray[np.float64], rest_known: bool) -> Iterator[Block]:
-    """Top, bottom and left of the blocks on and above the diagonal that may have pairs to find."""
-    least = [radius[left : left + TILE].min() for left in range(0, len(radius), TILE)]
-    for top in range(0, scanned, TILE):
-        bottom = min(top + TILE, scanned)
-        most = radius[top:bottom].max()
-        for left in range(top, len(radius), TILE):
-            if not (rest_known and left >= scanned and least[left // TILE] >= most):
-                yield top, bottom, left
 
 
 @contextmanager
@@ -155,30 +124,56 @@ class _Space(threading.local):
     """The memory of one block of products, used again and again: each thread has its own."""
 
     def __init__(self, precision: np.dtype[np.floating]) -> None:
-        self.similarity = np.empty(TILE * TILE, dtype=precision)
-        self.hit = np.empty(TILE * TILE, dtype=np.bool_)
+        self.products = np.empty(TILE * TILE, dtype=precision)
 
 
 def _hits(
-    means: NDArray[np.floating], floor: NDArray[np.floating], space: _Space, block: Block
+    means: NDArray[np.floating],
+    floor: NDArray[np.floating],
+    space: _Space,
+    plan: Tiles | Reach,
+    cells: Cells | None,
+    block: Block,
 ) -> Hits:
     """The near pairs of one block of rows with one block of columns."""
-    top, bottom, left = block
-    rows, columns = means[top:bottom], means[left : left + TILE]
-    shape, size = (len(rows), len(columns)), len(rows) * len(columns)
-    similarity = space.similarity[:size].reshape(shape)
-    np.matmul(rows, columns.T, out=similarity)
-    least = min(floor[top:bottom].min(), floor[left : left + TILE].min())
-    hit = np.greater(similarity, least, out=space.hit[:size].reshape(shape))
-    flat = np.flatnonzero(hit)
-    i, j = np.divmod(flat.astype(np.int32), np.int32(len(columns)))
-    i += top
-    j += left
-    near = similarity.ravel()[flat]
-    wanted = near > np.minimum(floor[i], floor[j])
-    if left == top:
-        wanted &= i < j
-    return i[wanted], j[wanted], 2.0 - 2.0 * near[wanted]
+    rows, columns, cell = block
+    one, other = means[rows], means[columns]
+    similarity = space.products[: len(one) * len(other)].reshape(len(one), len(other))
+    np.matmul(one, other.T, out=similarity)
+    most = similarity.max(axis=1)
+    if cells and isinstance(rows, slice) and isinstance(columns, slice):
+        cells.learn(rows, columns, (most, similarity.max(axis=0)))
+    at, beside = _over(similarity, most, floor[rows], floor[columns])
+    i, j = _places(rows, at), _places(columns, beside)
+    new = plan.first_seen(i, j, cell)
+    near, i, j = similarity[at[new], beside[new]], i[new], j[new]
+    return np.minimum(i, j), np.maximum(i, j), 2.0 - 2.0 * near
+
+
+def _over(
+    similarity: NDArray[np.floating],
+    most: NDArray[np.floating],
+    left: NDArray[np.floating],
+    top: NDArray[np.floating],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the products exceed the floor of their row or of their column.
+
+    most is the largest of each row: few rows have one that is worth a look.
+    """
+    rows = np.flatnonzero(most > np.minimum(left, top.min()))
+    over = similarity[rows] > np.minimum(left[rows, None], top)
+    i, j = np.divmod(np.flatnonzero(over), len(top))
+    return rows[i], j
+
+
+def _places(where: Where, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The positions of rows, or columns, of a block."""
+    places: NDArray[np.int32]
+    if isinstance(where, slice):
+        places = (numbers + where.start).astype(np.int32)
+    else:
+        places = where[numbers]
+    return places
 
 
 def _gather(
@@ -217,7 +212,9 @@ def seed_radius(
 
     It is the limit for all unless a sample says that this would find too many pairs.
     """
-    columns = vectors(np.arange(0, m, max(1, min(STEP, m // TILE))))
+    sample = np.arange(0, m, max(1, min(STEP, m // TILE)))
+    # Each of the eight parts below has some of everywhere: like ones may lie side by side.
+    columns = vectors(np.concatenate([sample[part::8] for part in range(8)]))
     rows = vectors(np.arange(0, scanned, max(1, scanned // 256)))
     share = float((2.0 - 2.0 * (rows @ columns[:2048].T) < limit).mean())
     radius = np.full(scanned, limit)

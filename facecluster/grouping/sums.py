@@ -67,10 +67,10 @@ class Sums:
         alone = place < 0
         vectors: NDArray[np.float64]
         if not alone.any():
-            vectors = self.large[place]
+            vectors = self.large.take(place, axis=0)
             return vectors
-        vectors = self.embeddings[self.row[slots]].astype(np.float64)
-        vectors[~alone] = self.large[place[~alone]]
+        vectors = self.embeddings.take(self.row[slots], axis=0).astype(np.float64)
+        vectors[~alone] = self.large.take(place[~alone], axis=0)
         return vectors
 
     def add(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> None:

@@ -9,6 +9,8 @@ from scipy.spatial.distance import pdist
 from facecluster.errors import UsageError
 from facecluster.grouping import Constraints, Dendrogram, candidates, cut, linkage
 
+from .test_blocks import small_tiles
+
 
 def unit(rows):
     rows = np.asarray(rows, dtype=np.float64)
@@ -91,7 +93,7 @@ def test_equals_scipy(seed, n, dimension, noise, count, threshold):
 @pytest.mark.parametrize("threshold", [1.1, 1.99, 4.0])
 @pytest.mark.parametrize(("dimension", "noise"), [(128, 0.9), (8, 1.0), (4, 3.0)])
 def test_equals_scipy_where_lists_overflow(monkeypatch, threshold, dimension, noise):
-    monkeypatch.setattr(candidates, "TILE", 64)
+    small_tiles(monkeypatch, 64)
     monkeypatch.setattr(candidates, "KEPT", 2)
     rows = people(5, 1200, dimension, noise, 40)
     assert partition(ours(rows, threshold)) == partition(oracle(rows, threshold))
@@ -100,7 +102,7 @@ def test_equals_scipy_where_lists_overflow(monkeypatch, threshold, dimension, no
 def test_equals_scipy_when_memory_forces_thinning(monkeypatch):
     monkeypatch.setattr("facecluster.grouping.agglomerative.HELD", 4)
     monkeypatch.setattr("facecluster.grouping.agglomerative.LEAST_HELD", 1)
-    monkeypatch.setattr(candidates, "TILE", 32)
+    small_tiles(monkeypatch, 32)
     monkeypatch.setattr(candidates, "KEPT", 2)
     rows = people(6, 700, 16, 1.0, 12)
     for threshold in (0.9, 1.5, 4.0):
@@ -160,7 +162,7 @@ def test_with_statements_every_merge_is_the_nearest_allowed_pair(stated, seed, n
 def test_with_statements_and_short_memory_the_merges_are_the_same(monkeypatch, seed):
     monkeypatch.setattr("facecluster.grouping.agglomerative.HELD", 3)
     monkeypatch.setattr("facecluster.grouping.agglomerative.LEAST_HELD", 1)
-    monkeypatch.setattr(candidates, "TILE", 16)
+    small_tiles(monkeypatch, 16)
     monkeypatch.setattr(candidates, "KEPT", 2)
     rows = people(seed, 90, 6, 0.8, 4)
     chance = np.random.default_rng(seed)

@@ -9,6 +9,8 @@ from facecluster.grouping.constraints import pair_keys
 from facecluster.grouping.edges import Edges, incidence
 from facecluster.grouping.steps import result
 
+from .test_blocks import small_tiles
+
 
 def vectors(seed, m, dimension=6):
     rows = np.random.default_rng(seed).normal(size=(m, dimension))
@@ -35,7 +37,7 @@ def test_no_pair_nearer_than_the_radius_is_missed(seed, m, scanned, held):
     radius[chance.random(m) < 0.3] = -1.0
     barred = np.sort(pair_keys(*chance.integers(m, size=(2, m // 2)), m))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "TILE", 16)
+        small_tiles(patch, 16)
         patch.setattr(candidates, "KEPT", 3)
         found = result(
             near_pairs(means.__getitem__, radius, scanned=scanned, barred=barred, held=held)
@@ -56,49 +58,9 @@ def test_no_pair_nearer_than_the_radius_is_missed(seed, m, scanned, held):
             assert distance >= max(found.radius[i], found.radius[j]) - 1e-9
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), m=st.integers(1, 90), scanned=st.floats(0, 1))
-def test_what_is_known_of_the_rest_is_not_looked_at_again(seed, m, scanned):
-    means, chance = vectors(seed, m), np.random.default_rng(seed)
-    scanned = int(scanned * m)
-    radius = chance.uniform(0, 3, size=m)
-    near = {
-        (i, j): distance
-        for (i, j), distance in naive(means).items()
-        if i < scanned <= j and distance < radius[j]
-    }
-    barred = np.sort(np.array([i * m + j for i, j in near], dtype=np.int64))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "TILE", 8)
-        found = result(
-            near_pairs(
-                means.__getitem__,
-                radius,
-                scanned=scanned,
-                barred=barred,
-                held=10_000,
-                rest_known=True,
-            )
-        )
-    listed = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
-    assert not listed & near.keys()
-    for (i, j), distance in naive(means).items():
-        if i < scanned and (i, j) not in listed and (i, j) not in near:
-            assert distance >= max(radius[i], radius[j]) - 1e-9
-
-
-def test_blocks_of_positions_with_larger_known_radii_are_left_out():
-    radius = np.concatenate([np.full(candidates.TILE, 0.7), np.full(candidates.TILE, 0.8)])
-    every = set(candidates._blocks(candidates.TILE, radius, False))
-    fewer = set(candidates._blocks(candidates.TILE, radius, True))
-    assert every - fewer == {(0, candidates.TILE, candidates.TILE)}
-    radius[-1] = 0.6
-    assert set(candidates._blocks(candidates.TILE, radius, True)) == every
-
-
 @pytest.mark.parametrize("held", [1, 50])
 def test_every_scanned_position_keeps_its_nearest_when_memory_is_short(monkeypatch, held):
-    monkeypatch.setattr(candidates, "TILE", 32)
+    small_tiles(monkeypatch, 32)
     means = vectors(3, 200)
     none = np.empty(0, np.int64)
     found = result(

@@ -7,6 +7,7 @@ from facecluster.grouping import METHODS, Constraints, candidates, centroids, cu
 from facecluster.grouping.centroids import join_by_centroid
 
 from .test_agglomerative import partition, people, unit
+from .test_blocks import small_tiles
 
 
 def averaged(rows, threshold, constraints):
@@ -82,7 +83,7 @@ def test_short_lists_change_nothing(monkeypatch):
     monkeypatch.setattr(centroids, "HELD", 1)
     monkeypatch.setattr(centroids, "LEAST_HELD", 1)
     monkeypatch.setattr(candidates, "KEPT", 2)
-    monkeypatch.setattr(candidates, "TILE", 64)
+    small_tiles(monkeypatch, 64)
     assert (join_by_centroid(rows, labels, threshold=1.2, constraints=bound) == plain).all()
     assert len(partition(plain)) < len(partition(labels))
 
