@@ -48,6 +48,9 @@ ASKED = 4 * HELD
 SCANS = ((np.float32, True), (np.float64, True), (np.float64, False))
 # Fewer slots are searched again as a whole.
 FEWEST = 8192
+# Where fewer slots than this share have crowds around them few are searched again, and what cells
+# learn costs more than it saves.
+CROWDED = 0.8
 # About the share of the time that the first scan takes.
 FIRST = 0.5
 
@@ -321,6 +324,8 @@ class _Forest:
         radius[:fresh] = self.limit + slack
         if seeded:
             radius[:fresh] = seed_radius(means, size, fresh, self.limit + slack, held)
+        if fresh == size and np.mean(radius < self.limit + slack) < CROWDED:
+            self.cells = None
         scan = near_pairs(means, radius, scanned=fresh, barred=keys, held=held, cells=self.cells)
         found = yield from part(scan, self.done, max(self.done, FIRST))
         self.done = max(self.done, FIRST)

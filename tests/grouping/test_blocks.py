@@ -17,6 +17,7 @@ def small_tiles(patch, tile):
     patch.setattr(blocks, "PIVOT", 8)
     patch.setattr(candidates, "TILE", tile)
     patch.setattr(agglomerative, "FEWEST", 2 * tile)
+    patch.setattr(agglomerative, "CROWDED", 0.0)
 
 
 def people(seed, m, count, dimension=16):
