@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import os
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -140,9 +139,11 @@ class _InWorker:
                 "A worker has another version of facecluster or of its networks than this program:"
                 " install the same on all machines."
             )
-        if "torch" in sys.modules:
+        seen = [read(analyzer, look) for look in looks]
+        if any(look.pictures for look in seen):
+            # Before the first computation: threads that torch has begun go on waiting busily.
             _use_one_core()
-        return _find(analyzer, [read(analyzer, look) for look in looks])
+        return _find(analyzer, seen)
 
 
 _opening = threading.Lock()

@@ -550,6 +550,27 @@ def test_a_photo_that_kills_its_worker_twice_is_unreadable_and_its_company_is_no
     assert run(library, tmp_path / "p").total == 0
 
 
+def test_a_worker_computes_on_one_core_from_its_first_photo_on(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("facecluster.pipeline._use_one_core", lambda: done.append("one core"))
+    detect = FakeDetector.detect
+
+    def spy(self: FakeDetector, pictures: Sequence[Picture]) -> list[list[Detection]]:
+        done.append("detect")
+        return detect(self, pictures)
+
+    monkeypatch.setattr(FakeDetector, "detect", spy)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    analyse = Elsewhere(serial, fake_analyzer, fake_analyzer())
+    list(scan(library, [photos], fake_analyzer(), analyse=analyse))
+    assert done == ["one core", "detect"]
+    shutil.copy(photos / "one.png", photos / "copy.png")
+    list(scan(library, [photos], fake_analyzer(), analyse=analyse))
+    assert done == ["one core", "detect"]  # what is known already does not wait for torch
+
+
 def test_workers_of_another_version_are_refused(library: Library, photos: Path) -> None:
     analyse = Elsewhere(processes(1), other_analyzer, fake_analyzer())
     with pytest.raises(FaceclusterError, match="another version"):
