@@ -184,6 +184,17 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Mo
         list(dask("nonsense://here")(double, [1]))
 
 
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:9", "tcp://here:x"])
+def test_no_client_is_made_for_what_is_no_address(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    # one that fails so complains again, with a traceback, when the program ends
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(FaceclusterError, match=f"No Dask scheduler answers at {address}"):
+        list(dask(address)(double, [1]))
+
+
 def test_without_the_package_the_sentence_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -54,11 +54,13 @@ def _connected(address: str) -> Client:
     """A client, which ends its tasks when it is closed."""
     try:
         from distributed import Client
+        from distributed.comm import resolve_address
     except ImportError as error:
         raise FaceclusterError(
             "Dask needs a package that is not installed: pip install 'facecluster[dask]'."
         ) from error
     try:
+        resolve_address(address)  # a client that cannot use it complains once more when it goes
         client = Client(address, timeout=_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:  # no answer in time is an OSError
         raise FaceclusterError(
