@@ -11,7 +11,7 @@ import facecluster
 
 PACKAGE = Path(facecluster.__file__).parent
 LAYERS = [
-    {"records", "errors", "moments", "processors", "once"},
+    {"records", "errors", "moments", "processors", "once", "counted"},
     {"images", "align", "library", "grouping", "engines", "download", "facenet", "curves"}
     | {"allocator", "glimpse", "pace"},
     {"installed"},

@@ -287,7 +287,7 @@ def test_group_compares_only_what_is_new(run: Run, database: Path, tmp_path: Pat
     add_photos(database, tmp_path, 0, 25, 25, 26)
     done = run("group")
     assert done.stdout == (
-        "17 faces: 4 groups, 1 faces in no group.\n"
+        "17 faces: 4 groups, 1 face in no group.\n"
         "0 named faces moved, 0 names lost, 3 new faces placed.\n"
     )
     assert "Only 4 new or changed faces were compared with the groups" in done.stderr

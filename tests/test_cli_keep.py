@@ -22,7 +22,7 @@ def test_backup_and_restore_say_what_they_did(run: Run, database: Path, tmp_path
     restored = json.loads(run("backup", copy, "--restore", "--json").stdout)
     assert (restored["people"], restored["path"]) == (0, str(database))
     back = run("backup", restored["kept_aside"], "--restore")
-    assert "1 names" in back.stdout
+    assert "1 name," in back.stdout
     assert "The library before is kept" in back.stderr
     assert json.loads(run("people", "--json").stdout)[0]["person"] == "Ann"
 

@@ -305,7 +305,7 @@ def commands(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(search, "open_analyzer", open_made_up)
     result = run("scan", folder)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == "1 photos and 1 clips: 2 looked at; 5 faces found.\n"
+    assert result.stdout == "1 photo and 1 clip: 2 looked at; 5 faces found.\n"
     assert " files/s" in result.stderr
     faces = json.loads(run("faces", "--json").stdout)
     for face in faces:
@@ -364,7 +364,7 @@ def test_identify_takes_a_clip_or_a_moment_of_it(run: Run, commands: Path) -> No
 def test_exports(run: Run, commands: Path, tmp_path: Path) -> None:
     result = run("export", "xmp")
     assert result.exit_code == 0 and not list(commands.glob("*.xmp"))
-    assert "1 frames of clips are left out: face regions are for photos." in result.stderr
+    assert "1 frame of clips is left out: face regions are for photos." in result.stderr
     assert "0 sidecars written, 0 could not be." in result.stderr
     assert run("import", "xmp").exit_code == 0
     assert run("import", "picasa").exit_code == 0
@@ -374,7 +374,7 @@ def test_exports(run: Run, commands: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.json"
     names.write_text(run("export", "json").stdout)
     assert run("undo").exit_code == 0
-    assert "1 faces named" in run("import", "json", names).stdout
+    assert "1 face named" in run("import", "json", names).stdout
     assert run("export", "db", tmp_path / "plain.db").exit_code == 0
 
 
@@ -391,7 +391,7 @@ def test_without_the_package_clips_are_left_out_and_counted_once(
     result = run("scan", folder)
     assert result.exit_code == 0
     assert result.stdout == (
-        "1 photos and 3 clips: 0 looked at, 2 unchanged, 2 skipped; 0 faces found.\n"
+        "1 photo and 3 clips: 0 looked at, 2 unchanged, 2 skipped; 0 faces found.\n"
     )
     assert result.stderr.count("facecluster[video]") == 1
     assert "The 2 skipped are video clips: pip install 'facecluster[video]'" in result.stderr

@@ -120,7 +120,7 @@ def test_a_photo_that_is_gone_leaves_an_empty_place(grouped: Path, run: Run) -> 
         Path(library.faces()[0].path).unlink()
     done = run("sheet", "-o", grouped.parent / "s.html")
     assert done.exit_code == 0
-    assert done.stderr.startswith("1 pictures are missing: their photos are gone")
+    assert done.stderr.startswith("1 picture is missing: its photo is gone")
 
 
 def test_only_the_owner_may_read_it_and_it_comes_whole(grouped: Path, run: Run) -> None:

@@ -97,5 +97,5 @@ def test_a_photo_that_arrives_is_told_and_an_unplugged_folder_keeps_the_library(
     watcher.send_signal(signal.SIGINT)
     _, errors = watcher.communicate(timeout=30)
     assert watcher.returncode == 130, errors
-    assert "Stopped: 1 photos arrived" in errors
+    assert "Stopped: 1 photo arrived" in errors
     assert "Traceback" not in errors

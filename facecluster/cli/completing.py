@@ -13,6 +13,7 @@ from click.shell_completion import (
 )
 
 from facecluster.cli.options import database_path, examples
+from facecluster.counted import counted
 
 __all__ = ["COMMANDS", "complete_group", "complete_number_or_person", "complete_person"]
 
@@ -80,7 +81,7 @@ def complete_group(context: click.Context, _: click.Parameter, typed: str) -> li
     from facecluster.glimpse import group_numbers
 
     return [
-        CompletionItem(str(number), help="1 face" if faces == 1 else f"{faces} faces")
+        CompletionItem(str(number), help=counted(faces, "face"))
         for number, faces in group_numbers(database_path(context))
         if str(number).startswith(typed)
     ]

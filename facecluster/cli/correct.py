@@ -23,6 +23,7 @@ from facecluster.cli.output import (
     quoted,
 )
 from facecluster.cli.people import check_person
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,9 +112,10 @@ def merge(library: Library, numbers: tuple[int, ...], as_json: bool) -> None:
         return
     whose = f", {done.person}" if done.person else ""
     kept = f"; {done.skipped} stated otherwise before stay as they were" if done.skipped else ""
-    click.echo(f"{done.faces} faces are one person: group {done.number}{whose}{kept}.")
+    are = counted(done.faces, "face is", "faces are")
+    click.echo(f"{are} one person: group {done.number}{whose}{kept}.")
     if done.shared_photos:
-        photos = "1 photo shows" if done.shared_photos == 1 else f"{done.shared_photos} photos show"
+        photos = counted(done.shared_photos, "photo shows", "photos show")
         note(f"{photos} this person more than once: a mirror, a collage, or two people.")
     hint("'facecluster undo' takes this back")
 
@@ -244,7 +246,7 @@ def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) 
     if form == "json":
         print_json(dataclasses.asdict(said))
         return
-    are = "1 face is" if said.faces == 1 else f"{said.faces} faces are"
+    are = counted(said.faces, "face is", "faces are")
     kept = f"; {said.skipped} stated otherwise before stay as they were" if said.skipped else ""
     click.echo(f"{are} {'' if yes else 'not '}{said.person}{kept}.")
     hint("'facecluster suggest' for the next one; 'facecluster undo' takes this back")

@@ -18,6 +18,7 @@ from facecluster.cli.output import (
     print_json,
     print_rows,
 )
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ def _figures(one: Verification) -> dict[str, object]:
 def _tell(name: str, one: Verification) -> None:
     title = "" if name == "all" else f"{name}: "
     click.secho(
-        f"{title}{one.pairs} pairs, {one.same} of one person, "
-        f"{one.without_face} pictures without a face",
+        f"{title}{counted(one.pairs, 'pair')}, {one.same} of one person, "
+        f"{counted(one.without_face, 'picture')} without a face",
         bold=True,
     )
     accuracy = one.accuracy
@@ -190,7 +191,8 @@ def _tell_limit(one: Verification) -> None:
     """Say which false-accept rates the pairs are too few for."""
     strangers = one.pairs - one.same
     if any(rate.wished * strangers < 1 for rate in one.rates):
-        note(f"{strangers} pairs of two people cannot show a FAR under {1 / strangers:.1e}.")
+        pairs = counted(strangers, "pair")
+        note(f"{pairs} of two people cannot show a FAR under {1 / strangers:.1e}.")
 
 
 def _plot(path: Path, title: str, results: dict[str, Verification]) -> None:

@@ -20,6 +20,7 @@ from facecluster.cli.output import (
     print_rows,
     printable,
 )
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, LibraryError
 from facecluster.moments import moment_of
 
@@ -77,11 +78,12 @@ def export_xmp(
         print_json({"changed": paths_done, "unusable": unusable})
     else:
         would = "would be " if dry_run else ""
-        what = "photos" if embed else "sidecars"
-        note(f"{len(paths_done)} {what} {would}written, {len(unusable)} could not be.")
+        what = counted(len(paths_done), "photo" if embed else "sidecar")
+        note(f"{what} {would}written, {len(unusable)} could not be.")
         note_all(unusable)
     if later:
-        hint(f"'facecluster scan PATH': {later} photos have copies that were not written")
+        have = counted(later, "photo has", "photos have")
+        hint(f"'facecluster scan PATH': {have} copies that were not written")
     elif paths_done and not as_json and not dry_run:
         hint("'facecluster import xmp' takes in what other programs change there")
     if unusable:
@@ -114,7 +116,8 @@ def _changes(library: Library, photos: list[ListedPhoto], embed: bool) -> tuple[
             if change:
                 changes.setdefault(photo.photo, []).append(change)
     if frames:
-        note(f"{frames} frames of clips are left out: face regions are for photos.")
+        are = "is" if frames == 1 else "are"
+        note(f"{counted(frames, 'frame')} of clips {are} left out: face regions are for photos.")
     return changes, unusable
 
 
@@ -234,7 +237,10 @@ def export_folders(
         print_json([{"path": str(one.path), "new": one.new} for one in there])
         return
     new = sum(one.new for one in there)
-    click.echo(f"{new} photos added, {total - new} were there, in {len(people)} folders.")
+    click.echo(
+        f"{counted(new, 'photo')} added, {counted(total - new, 'was', 'were')} there, "
+        f"in {counted(len(people), 'folder')}."
+    )
     if not people:
         hint("nobody has a name there yet: 'facecluster groups'")
 
@@ -270,8 +276,9 @@ def export_db(library: Library, file: Path, embeddings: bool, force: bool, as_js
         print_json({"path": str(file.absolute()), **rows})
         return
     click.echo(
-        f"{file}: {rows['person']} people, {rows['photo']} photos, {rows['face']} faces, "
-        f"{rows['embedding']} embeddings."
+        f"{file}: {counted(rows['person'], 'person', 'people')}, "
+        f"{counted(rows['photo'], 'photo')}, {counted(rows['face'], 'face')}, "
+        f"{counted(rows['embedding'], 'embedding')}."
     )
     hint(f"'sqlite3 {file} \"select * from people\"', or 'datasette {file}'")
 

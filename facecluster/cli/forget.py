@@ -13,6 +13,7 @@ from facecluster.cli.network import library_model, threshold_for
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable, quoted
 from facecluster.cli.people import check_person
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
 def _warn(library: Library, name: str, said: int, shown: int) -> None:
     """Say what will go, and which groups may be the same person."""
     note(
-        f"{name}: {_count(said + shown, 'face')}, with embeddings, and all that you said of them, "
+        f"{name}: {counted(said + shown, 'face')}, with embeddings, and all that you said of them, "
         "go for good. This cannot be undone."
     )
     if shown:
@@ -101,12 +102,12 @@ def _print_receipt(name: str, erased: Erased) -> None:
     written = f" (also as {', '.join(others)})" if others else ""
     click.echo(f"Forgotten  {name}{written}")
     click.echo(
-        f"Erased     {_count(erased.faces, 'face')} on {_count(erased.photos, 'photo')}, "
-        f"{_count(erased.vectors, 'embedding')}, {_count(erased.statements, 'statement')}, "
-        f"the name in {_count(erased.lines, 'line')} of the log"
+        f"Erased     {counted(erased.faces, 'face')} on {counted(erased.photos, 'photo')}, "
+        f"{counted(erased.vectors, 'embedding')}, {counted(erased.statements, 'statement')}, "
+        f"the name in {counted(erased.lines, 'line')} of the log"
     )
     click.echo(
-        f"Kept       {_count(erased.places, 'place')} on photos, as hashes without a name, that "
+        f"Kept       {counted(erased.places, 'place')} on photos, as hashes without a name, that "
         "scans leave out"
     )
     click.echo("Log        says that somebody was forgotten, not who")
@@ -117,10 +118,6 @@ def _tell_files(what: str, paths: list[str]) -> None:
     if paths:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         note(f"{len(paths)} {what}: {printable(paths[0])}{more}.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 COMMANDS = (forget,)

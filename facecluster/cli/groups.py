@@ -23,6 +23,7 @@ from facecluster.cli.output import (
     quoted,
 )
 from facecluster.cli.people import check_person
+from facecluster.counted import counted
 
 if TYPE_CHECKING:
     from facecluster.library import Library
@@ -198,23 +199,29 @@ def _threshold_used(library: Library) -> dict[str, Any]:
 
 def tell_grouping(library: Library, done: Regrouping) -> None:
     """Print how many groups there are, what moved, and what was compared with what."""
-    click.echo(f"{done.faces} faces: {done.groups} groups, {done.ungrouped} faces in no group.")
+    click.echo(
+        f"{counted(done.faces, 'face')}: {counted(done.groups, 'group')}, "
+        f"{counted(done.ungrouped, 'face')} in no group."
+    )
     click.echo(
         f"{done.named_moved} named faces moved, {done.names_lost} names lost, "
         f"{done.new_faces} new faces placed."
     )
     left_out = library.status().faces - done.faces
     if left_out:
-        note(f"{left_out} faces were never seen by this network: scan their folders again.")
+        note(
+            f"{counted(left_out, 'face was', 'faces were')} never seen by this network: "
+            "scan their folders again."
+        )
     shelf = library.overview.on_shelf()
     if shelf:
         note(f"Hardly faces, and on the shelf: {len(shelf)} ('facecluster faces --shelf').")
     if done.full:
         note(f"All faces were compared with each other; {done.moved_faces} left their group.")
     else:
-        new = f"{done.looked_at} new or changed faces"
-        groups = f"{done.new_groups} new groups" if done.new_groups != 1 else "1 new group"
-        note(f"Only {new} were compared with the groups there were: {groups}.")
+        new = counted(done.looked_at, "new or changed face was", "new or changed faces were")
+        groups = counted(done.new_groups, "new group")
+        note(f"Only {new} compared with the groups there were: {groups}.")
     outgrown = _threshold_used(library)["rule"].get("faces")
     if outgrown and done.faces > outgrown:
         note(

@@ -12,6 +12,7 @@ import click
 from facecluster.cli.exporting import PATHS, note_all, photos_below, roots_of
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def import_json(library: Library, file: Path, dry_run: bool, as_json: bool) -> N
     found = collect(library, None, named_faces)
     absent = len(names.keys() - {photo.about.sha256 for photo in library.photos()})
     if absent:
-        note(f"{absent} photos of {printable(file)} are not in this library.")
+        are = "is" if absent == 1 else "are"
+        note(f"{counted(absent, 'photo')} of {printable(file)} {are} not in this library.")
     _state(library, found, ["import", "json", str(file)], dry_run, as_json)
 
 
@@ -120,7 +122,7 @@ def _state(library: Library, found: Import, words: list[str], dry_run: bool, as_
 
     sources = sorted(found.files)
     if found.names and not dry_run:
-        more = f" and {len(sources) - 1} more files" if len(sources) > 1 else ""
+        more = f" and {counted(len(sources) - 1, 'more file')}" if len(sources) > 1 else ""
         name_each(library, found.names, command=f"{shlex.join(words)} (from {sources[0]}{more})")
     if as_json:
         print_json(
@@ -141,8 +143,9 @@ def _state(library: Library, found: Import, words: list[str], dry_run: bool, as_
 def _tell_import(found: Import, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     click.echo(
-        f"{len(found.names)} faces {would}named, {found.known} had that name already, "
-        f"{len(found.conflicts)} are somebody else by your word, {len(found.not_found)} not found."
+        f"{counted(len(found.names), 'face')} {would}named, {found.known} had that name already, "
+        f"{counted(len(found.conflicts), 'is', 'are')} somebody else by your word, "
+        f"{len(found.not_found)} not found."
     )
     note_all(
         f"{one.path}: face {one.face} {_standing(one)}, but {one.name} by {one.source}."

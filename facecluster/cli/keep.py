@@ -9,6 +9,7 @@ import click
 
 from facecluster.cli.options import database_option, database_path, examples
 from facecluster.cli.output import hint, json_option, note, print_json
+from facecluster.counted import counted
 from facecluster.errors import LibraryError
 
 __all__ = ["COMMANDS"]
@@ -47,7 +48,10 @@ def backup(file: Path, force: bool, put_back: bool, as_json: bool) -> None:
         kept = {"kept_aside": str(aside) if aside else None} if put_back else {}
         print_json({**dataclasses.asdict(done), **kept})
         return
-    holds = f"{done.faces} faces, {done.people} names, {done.actions} statements in its log"
+    holds = (
+        f"{counted(done.faces, 'face')}, {counted(done.people, 'name')}, "
+        f"{counted(done.actions, 'statement')} in its log"
+    )
     if not put_back:
         click.echo(f"{done.path} holds {holds} ({done.bytes / 1e6:.1f} MB), checked.")
         hint(f"'facecluster backup {file} --restore' puts it back")

@@ -19,6 +19,7 @@ from facecluster.cli.output import (
     print_json,
     print_rows,
 )
+from facecluster.counted import counted
 
 if TYPE_CHECKING:
     from facecluster.embed import Model
@@ -201,9 +202,10 @@ def use(library: Library, name: str) -> None:
     except KeyboardInterrupt:
         note("Stopped: run the same again to go on; nothing else has changed.")
         click.get_current_context().exit(130)
-    click.echo(f"The library uses {found.name} now: {done.faces} faces embedded for it.")
+    click.echo(f"The library uses {found.name} now: {counted(done.faces, 'face')} embedded for it.")
     if done.left:
-        note(f"{done.left} faces could not be seen again: 'facecluster scan' their folders.")
+        left = counted(done.left, "face")
+        note(f"{left} could not be seen again: 'facecluster scan' their folders.")
     hint("'facecluster group'")
 
 

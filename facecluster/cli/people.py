@@ -12,6 +12,7 @@ import click
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.options import database_option, examples, with_library
 from facecluster.cli.output import Form, form_options, hint, note, print_rows, quoted
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def undo(library: Library, action: int | None) -> None:
 
     words = ["undo", *([str(action)] if action is not None else [])]
     undone = take_back(library, action, command=shlex.join(words))
-    faces = f" ({_count(undone.faces)})" if undone.faces else ""
+    faces = f" ({counted(undone.faces, 'face')})" if undone.faces else ""
     click.echo(f"Taken back: {undone.command}{faces}.")
     hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
 
@@ -206,7 +207,7 @@ def redo(library: Library) -> None:
     from facecluster.people import redo as state_again
 
     done = state_again(library, command="redo")
-    click.echo(f"Stated again: {done.command} ({_count(done.faces)}).")
+    click.echo(f"Stated again: {done.command} ({counted(done.faces, 'face')}).")
     hint("'facecluster undo' takes this back")
 
 
@@ -257,7 +258,7 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
 
 def _tell(said: Said, text: str) -> None:
     kept = (
-        f"; {_count(said.skipped)} stated otherwise before stay as they were"
+        f"; {counted(said.skipped, 'face')} stated otherwise before stay as they were"
         if said.skipped
         else ""
     )
@@ -265,11 +266,7 @@ def _tell(said: Said, text: str) -> None:
 
 
 def _are(faces: int) -> str:
-    return f"{_count(faces)} {'is' if faces == 1 else 'are'}"
-
-
-def _count(faces: int) -> str:
-    return "1 face" if faces == 1 else f"{faces} faces"
+    return counted(faces, "face is", "faces are")
 
 
 COMMANDS = (people, name, rename, reject, ignore, undo, redo, log)

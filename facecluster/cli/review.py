@@ -11,6 +11,7 @@ import click
 from facecluster.cli.network import calibration_of, library_model, threshold_for
 from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
 from facecluster.cli.output import hint, note
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, LibraryError
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
     said = len(library.statements.log()) - before
     progress = library.overview.progress()
     note(
-        f"{'1 statement' if said == 1 else f'{said} statements'} made; "
-        f"{progress.settled} of {progress.faces} faces settled."
+        f"{counted(said, 'statement')} made; "
+        f"{progress.settled} of {counted(progress.faces, 'face')} settled."
     )
     hint("'facecluster log' lists what you said" if said else "'facecluster people'")
 

@@ -17,6 +17,7 @@ from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
 from facecluster.cli.scan_engines import Engines, open_engines
 from facecluster.cli.scan_progress import carry_out, print_summary
+from facecluster.counted import counted
 
 if TYPE_CHECKING:
     from facecluster.analyzer import Analyzer
@@ -152,17 +153,16 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.removed} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
-    what = f"{summary.found - summary.clips} photos"
-    what += f" and {summary.clips} clips" if summary.clips else ""
-    click.echo(f"{what}: {', '.join(parts)}; {summary.faces} faces found.")
-    skipped = {"RAW photos": ("raw", summary.skipped - summary.skipped_clips)}
-    skipped["video clips"] = ("video", summary.skipped_clips)
+    what = counted(summary.found - summary.clips, "photo")
+    what += f" and {counted(summary.clips, 'clip')}" if summary.clips else ""
+    click.echo(f"{what}: {', '.join(parts)}; {counted(summary.faces, 'face')} found.")
+    skipped = {"RAW photo": ("raw", summary.skipped - summary.skipped_clips)}
+    skipped["video clip"] = ("video", summary.skipped_clips)
     for kind, (extra, count) in skipped.items():
         if count:
-            note(
-                f"The {count} skipped are {kind}:"
-                f" pip install 'facecluster[{extra}]', then scan again."
-            )
+            one, more = f"The one skipped is a {kind}", f"The {count} skipped are {kind}s"
+            install = f"pip install 'facecluster[{extra}]', then scan again."
+            note(f"{one if count == 1 else more}: {install}")
     looked_at = summary.analysed + summary.embedded_again
     if looked_at:
         files = "files" if summary.clips else "photos"
@@ -181,9 +181,13 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
         print_json(dataclasses.asdict(now))
         return
     click.echo(f"Library  {now.database}")
-    click.echo(f"Photos   {now.photos} in {now.files} files, {len(now.unreadable)} unreadable")
-    click.echo(f"Faces    {now.faces}, {now.grouped_faces} of them in {now.groups} groups")
-    click.echo(f"People   {now.people} named, stated of {now.named_faces} faces")
+    click.echo(
+        f"Photos   {now.photos} in {counted(now.files, 'file')}, {len(now.unreadable)} unreadable"
+    )
+    click.echo(
+        f"Faces    {now.faces}, {now.grouped_faces} of them in {counted(now.groups, 'group')}"
+    )
+    click.echo(f"People   {now.people} named, stated of {counted(now.named_faces, 'face')}")
     if unreadable or len(now.unreadable) <= FEW:
         for one in now.unreadable:
             path, reason = printable(one.path), printable(one.reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.output import Progress, note, print_json_line
+from facecluster.counted import counted
 from facecluster.pace import Pace
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def carry_out(run: Scan, began: float, *, as_json: bool) -> None:
     except KeyboardInterrupt:
         if as_json:
             print_summary(run.summary, time.monotonic() - began, interrupted=True)
-        note(f"Stopped: {run.summary.done} photos done, run again to go on.")
+        note(f"Stopped: {counted(run.summary.done, 'photo')} done, run again to go on.")
         click.get_current_context().exit(130)
 
 

@@ -11,6 +11,7 @@ import click
 
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import Progress, hint, note
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ def _write(
     click.echo(output)
     missing = sum(picture is None for picture in pictures.values())
     if missing:
-        note(f"{missing} pictures are missing: their photos are gone or cannot be read.")
+        are = counted(
+            missing, "picture is missing: its photo is", "pictures are missing: their photos are"
+        )
+        note(f"{are} gone or cannot be read.")
     if then_open:
         click.launch(output.absolute().as_uri())
 

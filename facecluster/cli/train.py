@@ -20,6 +20,7 @@ from facecluster.cli.options import (
 )
 from facecluster.cli.output import Progress, hint, note
 from facecluster.cli.tune import SHARE, tune_library
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -197,10 +198,13 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
     people = len(set(table.identities[held].tolist()))
     if people < 2 or len(held) <= people:
         raise UsageError(
-            f"{people} people are held out, too few to judge by: raise --hold-out, or add people."
+            f"{counted(people, 'person is', 'people are')} held out, too few to judge by: "
+            "raise --hold-out, or add people."
         )
     if is_first():
-        note(f"{len(rows)} faces to train on; {len(held)} of {people} others to judge by.")
+        note(
+            f"{counted(len(rows), 'face')} to train on; {len(held)} of {people} others to judge by."
+        )
     return table.take(rows), table.take(held)
 
 

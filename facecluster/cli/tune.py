@@ -12,6 +12,7 @@ import click
 
 from facecluster.cli.network import library_model, open_analyzer, use_network
 from facecluster.cli.output import Progress, hint, note, print_rows
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ def tune_library(library: Library, settings: dict[str, Any], share: float) -> No
     except KeyboardInterrupt:
         note(f"Stopped: {base} is in use. 'facecluster models use {name}' goes on.")
         click.get_current_context().exit(130)
-    click.echo(f"{done.faces} faces embedded again; all names are kept.")
+    click.echo(f"{counted(done.faces, 'face')} embedded again; all names are kept.")
     if done.left:
-        note(f"{done.left} faces could not be seen again: 'facecluster scan' their folders.")
+        left = counted(done.left, "face")
+        note(f"{left} could not be seen again: 'facecluster scan' their folders.")
     hint(f"'facecluster group'; 'facecluster models use {base}' goes back")
 
 
@@ -101,13 +103,15 @@ def _faces(library: Library, base: str, share: float, seed: int) -> tuple[NamedF
     with Progress("photos") as bar:
         faces = read_named_faces(library, read=open_analyzer(base).read, progress=bar.show)
     if faces.unreadable:
-        note(f"{faces.unreadable} photos are changed or cannot be read: left out.")
+        are = counted(faces.unreadable, "photo is", "photos are")
+        note(f"{are} changed or cannot be read: left out.")
     identities = faces.table.identities
     parts = split(identities, faces.days, share=share, seed=seed)
     known = parts.train[identities[parts.train] >= 0]
     note(
-        f"{len(known)} named faces of {_people(identities, known)} people to train on; held out: "
-        f"{len(parts.people)} of {_people(identities, parts.people)} others, "
+        f"{counted(len(known), 'named face')} of "
+        f"{counted(_people(identities, known), 'person', 'people')} to train on; held out: "
+        f"{len(parts.people)} of {counted(_people(identities, parts.people), 'other')}, "
         f"{len(parts.dates)} of later days."
     )
     return faces, parts

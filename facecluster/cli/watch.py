@@ -12,6 +12,7 @@ from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json_line, printable
 from facecluster.cli.scan import look_at, tell_scan
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, MissingRoot
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
             for one in found:
                 _tell(one, as_json=as_json)
     except KeyboardInterrupt:
-        note(f"Stopped: {count} photos arrived; all that was found is kept.")
+        note(f"Stopped: {counted(count, 'photo')} arrived; all that was found is kept.")
         hint("'facecluster groups'")
         click.get_current_context().exit(130)
 

@@ -54,7 +54,7 @@ def _connected(address: str) -> Client:
     """A client, which ends its tasks when it is closed."""
     try:
         from distributed import Client
-        from distributed.comm import resolve_address
+        from distributed.comm.addressing import resolve_address
     except ImportError as error:
         raise FaceclusterError(
             "Dask needs a package that is not installed: pip install 'facecluster[dask]'."

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.counted import counted
 from facecluster.errors import FaceclusterError
 from facecluster.grouping import Settings, attach, group_steps, renumber, result
 from facecluster.library import Library
@@ -126,11 +127,10 @@ def check_churn(before: Home, after: Home, *, allowed: bool) -> Churn:
     """How many named faces moved and how many people lost their groups; raises if not allowed."""
     moved, lost = (len(was - now) for was, now in zip(before, after, strict=True))
     if (moved or lost) and not allowed:
-        faces = "1 named face" if moved == 1 else f"{moved} named faces"
-        names = "1 name" if lost == 1 else f"{lost} names"
         raise FaceclusterError(
-            f"{faces} would move and {names} be lost, so nothing was changed: this network has "
-            "not seen those faces. Scan their folders again, or allow it with --allow-churn."
+            f"{counted(moved, 'named face')} would move and {counted(lost, 'name')} be lost, "
+            "so nothing was changed: this network has not seen those faces. "
+            "Scan their folders again, or allow it with --allow-churn."
         )
     return Churn(moved, lost)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from facecluster import people
+from facecluster.counted import counted
 from facecluster.errors import UsageError
 from facecluster.library import Library
 
@@ -103,13 +104,14 @@ def _split(library: Library, body: Body) -> Answer:
 def _merge(library: Library, body: Body) -> Answer:
     numbers = _number(body, "group"), _number(body, "with")
     done = people.merge(library, numbers, command=_words("merge", *numbers))
-    twice = f" {done.shared_photos} photos show them more than once." if done.shared_photos else ""
+    show = counted(done.shared_photos, "photo shows", "photos show")
+    twice = f" {show} them more than once." if done.shared_photos else ""
     return Answer(f"{_are(done.faces)} one person: group {done.number}.{twice}", done.number)
 
 
 def _undo(library: Library, _: Body) -> Answer:
     undone = people.undo(library, command="undo")
-    return Answer(f"Taken back: {undone.command} ({_count(undone.faces)}).")
+    return Answer(f"Taken back: {undone.command} ({counted(undone.faces, 'face')}).")
 
 
 def _redo(library: Library, _: Body) -> Answer:
@@ -162,8 +164,4 @@ def _words(*words: object) -> str:
 
 
 def _are(faces: int) -> str:
-    return f"{_count(faces)} {'is' if faces == 1 else 'are'}"
-
-
-def _count(faces: int) -> str:
-    return "1 face" if faces == 1 else f"{faces} faces"
+    return counted(faces, "face is", "faces are")

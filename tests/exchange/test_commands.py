@@ -66,7 +66,7 @@ def test_dry_runs_print_and_write_nothing(run: Run, fill: Fill, album: Path) -> 
     done = run("export", "xmp", album / "6.jpg", "--dry-run")
     assert done.stdout.startswith(f"--- /dev/null\n+++ {album}/6.jpg.xmp\n@@")
     assert "+        <rdf:li" in done.stdout
-    assert done.stderr == "1 sidecars would be written, 0 could not be.\n"
+    assert done.stderr == "1 sidecar would be written, 0 could not be.\n"
     assert json.loads(run("export", "xmp", album, "--dry-run", "--json").stdout) == {
         "changed": [f"{album}/{number}.jpg.xmp" for number in range(1, 9)],
         "unusable": [],

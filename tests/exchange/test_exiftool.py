@@ -134,7 +134,7 @@ def test_a_copy_elsewhere_is_left_to_the_next_scan(run: Run, fill: Fill, album: 
         library.scanned._put_file(stamp(album / "1 copy.jpg"), one.photo, None)
     done = run("export", "xmp", "--embed", album / "1.jpg")
     assert done.exit_code == 0
-    assert "Next: 'facecluster scan PATH': 1 photos have copies" in done.stderr
+    assert "Next: 'facecluster scan PATH': 1 photo has copies" in done.stderr
     with Library.open(database) as library:
         known = library.scanned.known_files([str(album)])
         assert known[str(album / "1.jpg")].stamp != stamp(album / "1.jpg"), "a scan will see it"

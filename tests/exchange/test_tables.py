@@ -37,7 +37,7 @@ def test_names_move_to_another_library_under_other_file_names(
     assert result.stdout == (
         "14 faces named, 0 had that name already, 0 are somebody else by your word, 0 not found.\n"
     )
-    assert f"1 photos of {file} are not in this library." in result.stderr
+    assert f"1 photo of {file} is not in this library." in result.stderr
     after = {(path[0] + ".jpg", box): who for (path, box), who in shown(run).items()}
     assert after == {key: who for key, who in before.items() if key[0] != "8.jpg"}
     again = run("import", "json", file)
