@@ -56,6 +56,20 @@ def test_help_opens_no_library(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "library.sqlite").exists()
 
 
+def test_grouping_no_faces_is_done_whether_a_scan_found_none_or_none_was_made(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    Library.open(tmp_path / "library.sqlite").close()
+    for words in [("status",), ("scan", tmp_path / "empty")]:
+        assert run(*words).exit_code == 0
+        done = run("group")
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith("0 faces: 0 groups, 0 faces in no group.\n")
+        assert done.stderr.endswith("Next: 'facecluster scan PATH'\n")
+        assert json.loads(run("group", "--json").stdout)["faces"] == 0
+
+
 def test_version_is_the_package_version(run: Run) -> None:
     assert run("--version").stdout.startswith("facecluster, version ")
 

@@ -103,7 +103,7 @@ def group(
         print_json({**dataclasses.asdict(done), **_threshold_used(library)})
         return
     tell_grouping(library, done)
-    hint("'facecluster groups'")
+    hint("'facecluster groups'" if done.faces else "'facecluster scan PATH'")
 
 
 def group_faces(
@@ -125,6 +125,8 @@ def group_faces(
     """
     from facecluster.people import extend, may_extend, regroup_steps
 
+    if model is None and not library.models():  # as after a scan that found nothing
+        return _nothing()
     network = library_model(library, model)
     how = _how(library, model, method=method, threshold=threshold, k=k, by_centroid=by_centroid)
     if not full and may_extend(library, network.id, how):
@@ -133,6 +135,26 @@ def group_faces(
         how = _by_default(library, model, how.settings.method, how.settings.by_centroid)
     steps = regroup_steps(library, network.id, how, allow_churn=allow_churn)
     return _watched(steps, library.status().faces)
+
+
+def _nothing() -> Regrouping:
+    """What the grouping of no faces changes."""
+    from facecluster.people import Regrouping
+
+    return Regrouping(
+        faces=0,
+        groups=0,
+        ungrouped=0,
+        named_faces=0,
+        named_moved=0,
+        names_lost=0,
+        new_faces=0,
+        full=True,
+        looked_at=0,
+        new_groups=0,
+        moved_faces=0,
+        since_full=0.0,
+    )
 
 
 def _how(
