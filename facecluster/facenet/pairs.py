@@ -44,11 +44,13 @@ def read_lfw_pairs(path: Path) -> Pairs:
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
         rows = [line for line in lines[1:] if line]
-        head = [int(word) for word in lines[0]]
+        head = [int(word) for word in lines[0]] if lines else []
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not a list of pairs as LFW has them: {error}.") from error
+    if not head:
+        raise UsageError(f"{path} has no pairs: its first line says how many there are.")
     folds, each = (1, *head) if len(head) == 1 else head if len(head) == 2 else (0, 0)
     if folds < 1 or each < 1 or len(rows) != 2 * folds * each:
         raise UsageError(f"{path} announces {head} and has {len(rows)} pairs, which does not fit.")

@@ -168,8 +168,9 @@ def test_lfw_lists_of_both_forms_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "not a list"),
         ("hello", "not a list"),
+        ("", "has no pairs"),
+        ("\n", "has no pairs"),
         ("2\nA\t1\t2\n", "does not fit"),
         ("1\t2\t3\n", "does not fit"),
         ("0\n", "does not fit"),
