@@ -153,6 +153,7 @@ def test_bad_words_are_one_sentence(listed: Path, run: Run, tmp_path: Path) -> N
         ((listed, "--images", tmp_path), "is not there: is"),
         ((listed, "--images", SAMPLES, "--by", "weather"), "has no column weather"),
         ((listed, "--images", SAMPLES, "--plot", "a.png"), "is no .svg"),
+        ((listed, "--images", SAMPLES, "--plot", tmp_path / "x" / "a.svg"), "x is no folder"),
         ((tmp_path / "none.csv", "--images", SAMPLES), "cannot be read"),
     ]:
         done = run("evaluate", "pairs", *words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.network import open_analyzer
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import check_plot, examples, with_library
 from facecluster.cli.output import (
     Form,
     Progress,
@@ -78,7 +78,7 @@ def pairs(
     """
     from facecluster.facenet.pairs import read_pairs
 
-    _check_plot(plot)
+    check_plot(plot)
     listed = read_pairs(pairs)
     if by is not None and by not in listed.more:
         raise UsageError(f"{pairs} has no column {by}.")
@@ -92,11 +92,6 @@ def pairs(
         return
     for name, one in results.items():
         _tell(name, one)
-
-
-def _check_plot(plot: Path | None) -> None:
-    if plot and plot.suffix.lower() != ".svg":
-        raise click.UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
 
 
 def _names(listed: Pairs, images: Path) -> list[str]:
@@ -230,7 +225,7 @@ def videos(
     from facecluster.facenet.pairs import read_csv_pairs, read_video_splits
     from facecluster.videos import average_distances, frames_of, video_vector
 
-    _check_plot(plot)
+    check_plot(plot)
     csv = pairs.suffix.lower() == ".csv"
     listed = (read_csv_pairs if csv else read_video_splits)(pairs)
     names = sorted({*listed.left, *listed.right})

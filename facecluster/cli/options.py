@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from facecluster.errors import LibraryError
+from facecluster.errors import LibraryError, UsageError
 
 if TYPE_CHECKING:
     from facecluster.library import Library
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SQUARED_DISTANCE",
     "NumberRange",
+    "check_plot",
     "database_option",
     "database_path",
     "examples",
@@ -47,6 +48,14 @@ class NumberRange(click.FloatRange):
 
 
 SQUARED_DISTANCE = NumberRange(0, 4)  # of unit vectors
+
+
+def check_plot(plot: Path | None) -> None:
+    """Refuse, before any work, to draw a curve where none can be written."""
+    if plot and plot.suffix.lower() != ".svg":
+        raise UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
+    if plot and not plot.parent.is_dir():
+        raise UsageError(f"{plot} cannot be written: {plot.parent} is no folder.")
 
 
 def _remember(context: click.Context, _: click.Parameter, path: Path | None) -> None:

@@ -14,6 +14,7 @@ from facecluster.cli.network import open_analyzer
 from facecluster.cli.options import (
     SQUARED_DISTANCE,
     NumberRange,
+    check_plot,
     database_option,
     examples,
     with_library,
@@ -101,7 +102,7 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 @_option(
     "--optimiser", kind=click.Choice(("adamw", "adagrad", "sgd")), default="adamw", help="How."
 )
-@_option("--learning-rate", kind=NumberRange(min=0, min_open=True), default=1e-3, help="Most.")
+@_option("--learning-rate", kind=NumberRange(0, 10, min_open=True), default=1e-3, help="Most.")
 @_option(
     "--hold-out",
     kind=NumberRange(0, 0.9),
@@ -110,7 +111,9 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 )
 @_option("--every", kind=click.IntRange(min=1), default=100, help="Steps between two verdicts.")
 @_option("--patience", kind=click.IntRange(min=0), default=0, help="End after worse verdicts.")
-@_option("--seed", kind=int, default=0, help="Another one, another training.")
+@_option(
+    "--seed", kind=click.IntRange(0, 2**32 - 1), default=0, help="Another one, another training."
+)
 @click.option("--plot", type=FILE, metavar="FILE.svg", help="Draw VAL and EER over the steps.")
 @examples(
     "train people -o mine.safetensors --minutes 60",
@@ -164,8 +167,7 @@ def _checked(folder: Path | None, output: Path | None, chosen: Options) -> tuple
         raise UsageError("Say DIR and -o MODEL, or --library.")
     if output.suffix != ".safetensors":
         raise UsageError(f"{output} is no .safetensors file: models are kept as these.")
-    if chosen.plot and chosen.plot.suffix.lower() != ".svg":
-        raise UsageError(f"{chosen.plot} is no .svg: curves are drawn as SVG.")
+    check_plot(chosen.plot)
     if chosen.distill and chosen.harmonic_with:
         raise UsageError("--distill and --harmonic-with cannot both be: leave one out.")
     return folder, output
