@@ -70,6 +70,27 @@ def test_grouping_no_faces_is_done_whether_a_scan_found_none_or_none_was_made(
         assert json.loads(run("group", "--json").stdout)["faces"] == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scan", ""),
+        ("scan", ".", ""),
+        ("watch", ""),
+        ("export", "xmp", ""),
+        ("export", "folders", ""),
+        ("import", "picasa", ""),
+        ("train", "", "-o", "m.safetensors"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_word_is_not_the_folder_one_is_in(
+    run: Run, grouped: Path, words: tuple[str, ...]
+) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert "An empty word is no path: write . for the folder you are in." in done.stderr
+
+
 def test_version_is_the_package_version(run: Run) -> None:
     assert run("--version").stdout.startswith("facecluster, version ")
 

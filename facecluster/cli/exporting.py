@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import NamedPath, examples, with_library
 from facecluster.cli.output import (
     Progress,
     hint,
@@ -34,7 +34,7 @@ __all__ = ["COMMANDS"]
 # What is to be written, by the number of the photo.
 Changes: TypeAlias = "dict[int, list[Change]]"
 
-PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+PATHS = click.argument("paths", nargs=-1, type=NamedPath(path_type=Path))
 
 
 @click.group("export")
@@ -204,7 +204,7 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
 
 
 @export.command("folders")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=NamedPath(path_type=Path, file_okay=False))
 @PATHS
 @click.option(
     "--as",

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SQUARED_DISTANCE",
+    "NamedPath",
     "NumberRange",
     "check_plot",
     "database_option",
@@ -45,6 +46,21 @@ class NumberRange(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class NamedPath(click.Path):
+    """A path that is no empty word: an unset variable of a script is not the folder one is in."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path as click gives it."""
+        if not os.fspath(value):
+            self.fail("An empty word is no path: write . for the folder you are in.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 SQUARED_DISTANCE = NumberRange(0, 4)  # of unit vectors

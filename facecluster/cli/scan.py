@@ -13,7 +13,7 @@ import click
 from facecluster.cli.groups import group_faces, tell_grouping
 from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, open_analyzer
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import NamedPath, examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
 from facecluster.cli.scan_engines import Engines, open_engines
 from facecluster.cli.scan_progress import carry_out, print_summary
@@ -38,7 +38,7 @@ interrupted; grouping after --group).
 
 
 @click.command(epilog=_JSON_LINES)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=NamedPath(path_type=Path))
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
 @look_options

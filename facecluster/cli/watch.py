@@ -9,7 +9,7 @@ import click
 
 from facecluster.cli.groups import group_faces
 from facecluster.cli.network import default_network, open_analyzer
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import NamedPath, examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json_line, printable
 from facecluster.cli.scan import look_at, tell_scan
 from facecluster.counted import counted
@@ -24,7 +24,7 @@ __all__ = ["COMMANDS"]
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=NamedPath(path_type=Path))
 @json_option
 @examples("watch ~/Pictures", "watch ~/Pictures /media/camera --json")
 @with_library
