@@ -142,6 +142,15 @@ def test_another_file_is_not_overwritten(grouped: Path, run: Run) -> None:
     assert is_sheet(file.read_text())
 
 
+def test_the_library_is_never_overwritten(grouped: Path, run: Run) -> None:
+    before = grouped.read_bytes()
+    for side in ("", "-wal"):
+        done = run("sheet", "-o", grouped.with_name(grouped.name + side), "--force")
+        assert done.exit_code == 1
+        assert "is the library itself: choose another file." in done.stderr
+    assert grouped.read_bytes() == before
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
 def test_what_is_no_ordinary_file_stays_even_with_force(grouped: Path, run: Run) -> None:
     pipe = grouped.parent / "pipe"

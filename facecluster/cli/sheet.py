@@ -64,10 +64,12 @@ def sheet(
     group the most typical and the most doubtful faces, and how to name it. It holds pictures of
     faces: only you may read the file.
     """
+    from facecluster.library.copying import spare_library
     from facecluster.portraits import as_jpeg, portraits
     from facecluster.sheet import contents
 
     _check_target(output, force)
+    spare_library(output, library.path)
     whole = contents(library, groups=groups, faces=faces)
     tiles = [
         tile

@@ -14,7 +14,9 @@ from pathlib import Path
 from facecluster.errors import LibraryError
 from facecluster.library.connection import Connection
 
-__all__ = ["Backup", "back_up", "new_file", "restore"]
+__all__ = ["Backup", "back_up", "new_file", "restore", "spare_library"]
+
+_SIDE_FILES = ("", "-journal", "-wal", "-shm")  # of a database, by what SQLite adds to its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,20 @@ def back_up(library: Path, target: Path, *, force: bool = False) -> Backup:
     Others may read and write the library meanwhile. The file appears whole and checked, or not at
     all. LibraryError when it is there already, unless force, or cannot be written.
     """
-    if target.exists() and library.exists() and target.samefile(library):
-        raise LibraryError(f"{target} is the library itself: choose another file.")
+    spare_library(target, library)
     with new_file(target, force=force) as fresh:
         _copy(library, fresh)
         counts = _checked(fresh)
         size = fresh.stat().st_size
     return Backup(str(target), *counts, size)
+
+
+def spare_library(target: Path, library: Path) -> None:
+    """LibraryError when writing to target would replace the library or what SQLite keeps beside."""
+    hard_link = target.exists() and library.exists() and target.samefile(library)
+    real = os.path.realpath(library)
+    if hard_link or os.path.realpath(target) in {f"{real}{end}" for end in _SIDE_FILES}:
+        raise LibraryError(f"{target} is the library itself: choose another file.")
 
 
 def restore(backup: Path, library: Path) -> tuple[Backup, Path | None]:
@@ -93,7 +102,7 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
     except (sqlite3.DatabaseError, OSError) as error:
         raise LibraryError(f"{target} cannot be written: {error}.") from error
     finally:
-        for end in ("", "-journal", "-wal", "-shm"):
+        for end in _SIDE_FILES:
             Path(f"{name}{end}").unlink(missing_ok=True)
 
 

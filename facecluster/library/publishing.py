@@ -7,9 +7,8 @@ from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
 
-from facecluster.errors import LibraryError
 from facecluster.library import Library
-from facecluster.library.copying import new_file
+from facecluster.library.copying import new_file, spare_library
 
 __all__ = ["SCHEMA", "publish"]
 
@@ -81,8 +80,7 @@ def publish(
     Ignored faces, deleted photos, the log, and whatever was taken back or forgotten are not in it.
     Only its owner may read it. LibraryError when the file exists, unless force.
     """
-    if target.exists() and target.samefile(library.path):
-        raise LibraryError(f"{target} is the library itself: choose another file.")
+    spare_library(target, library.path)
     with library.transaction():  # one moment of it
         tables = _rows(library, embeddings=embeddings)
     with (

@@ -65,8 +65,9 @@ def test_nothing_is_overwritten_unasked_and_never_the_library(
     assert target.read_text() == "precious"
     back_up(database, target, force=True)
     assert everything(target) == everything(database)
-    with pytest.raises(LibraryError, match="library itself"):
-        back_up(database, database, force=True)
+    for side in ("", "-wal", "-shm", "-journal"):
+        with pytest.raises(LibraryError, match="library itself"):
+            back_up(database, database.with_name(database.name + side), force=True)
     for nowhere in (tmp_path / "no" / "file", tmp_path):
         with pytest.raises(LibraryError):
             back_up(database, nowhere)

@@ -83,7 +83,8 @@ def test_nothing_is_overwritten_unasked(library: Library, tmp_path: Path) -> Non
     with pytest.raises(LibraryError, match="--force"):
         publish(library, tmp_path / "plain.db")
     assert (tmp_path / "plain.db").read_text() == "precious"
-    with pytest.raises(LibraryError, match="library itself"):
-        publish(library, library.path, force=True)
+    for side in ("", "-wal"):
+        with pytest.raises(LibraryError, match="library itself"):
+            publish(library, library.path.with_name(library.path.name + side), force=True)
     publish(library, tmp_path / "plain.db", force=True)
     assert ask(tmp_path / "plain.db", "select count(*) from faces") == [(12,)]
