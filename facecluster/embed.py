@@ -133,7 +133,7 @@ class Embedder:
 
         N may be 0. Row i depends on crop i alone: whatever the others are, squared distances stay
         within 1e-5 (with bfloat16 within 1e-3). Raises ValueError for another shape or type,
-        ModelError where the weights are read only now and are damaged.
+        ModelError where the weights are read only now and are damaged, or give no numbers.
         """
         side = self.crop_size
         if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
@@ -153,6 +153,8 @@ class Embedder:
             for start in range(0, len(crops), step):
                 pictures = self._standardised(crops[start : start + step], network.device)
                 rows[start : start + step] = self._embedded(network, pictures).cpu().numpy()
+        if not np.isfinite(rows).all():  # as of weights that a training drove to infinity
+            raise ModelError(f"The network {self.name} gives no numbers: choose another.")
         return rows
 
     def _standardised(self, crops: NDArray[np.uint8], device: str) -> Tensor:

@@ -238,3 +238,15 @@ def test_weights_are_read_for_the_first_crops_when_asked_to_wait(tmp_path: Path)
         waiting.embed(crops(1, waiting.crop_size))
     with pytest.raises(ModelError, match="do not match their fingerprint"):
         open_model(str(file))
+
+
+def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+    network = build("nns2", 64)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.fill_(float("nan"))
+    path = tmp_path / "lost.safetensors"
+    save(network, path, HEADER)
+    embedder = open_model(str(path))
+    with pytest.raises(ModelError, match="gives no numbers: choose another"):
+        embedder.embed(crops(2, embedder.crop_size))
