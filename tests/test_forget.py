@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -30,6 +31,26 @@ def test_it_asks_first_and_no_changes_nothing(run: Run, named: Path) -> None:
         assert "cannot be undone" in result.stderr
         assert result.stdout == ""
     assert (run("faces", "--json").stdout, run("log", "--json").stdout) == before
+
+
+def test_no_answer_is_told_and_ctrl_c_is_an_interruption(
+    run: Run, named: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run("log", "--json").stdout
+    result = CliRunner().invoke(main, ["forget", "ann"], input="")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: Nothing was forgotten: nobody answered; say --yes.\n")
+
+    def interrupted(*_: object, **__: object) -> bool:  # as click tells Ctrl+C at a question
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+    monkeypatch.setattr(click, "confirm", interrupted)
+    result = run("forget", "ann")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "Stopped.")
+    assert run("log", "--json").stdout == before
 
 
 def test_the_receipt_says_what_went_and_what_stays(run: Run, named: Path) -> None:

@@ -42,8 +42,8 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     check_person(library, person)
     name = library.person_name(person)
     _warn(library, name, *map(len, faces_of(library, name)))
-    if not yes and not click.confirm(f"Forget {name} for good?", err=True):
-        raise FaceclusterError("Nothing was forgotten.")
+    if not yes:
+        _ask(name)
     files = _files_with(library, name)
     erased = erase(library, name)
     aside = sorted(glob.glob(f"{glob.escape(str(library.path))}.before-restore-*"))
@@ -55,6 +55,19 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     _tell_files("copies of the library that 'backup --restore' put aside still hold them", aside)
     _tell_files("files beside your photos still say the name", files)
     hint("backups, sheets and exports made before still hold them: delete those yourself")
+
+
+def _ask(name: str) -> None:
+    """Go on only after a yes."""
+    try:
+        if click.confirm(f"Forget {name} for good?", err=True):
+            return
+    except click.Abort as error:
+        click.echo(err=True)  # the question's line has no end yet
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise FaceclusterError("Nothing was forgotten: nobody answered; say --yes.") from error
+    raise FaceclusterError("Nothing was forgotten.")
 
 
 def _warn(library: Library, name: str, said: int, shown: int) -> None:
