@@ -104,6 +104,8 @@ def test_csv_pairs_with_folds_and_other_columns(tmp_path: Path) -> None:
         ("a,b,same\nx,y,perhaps\n", "in its line 2"),
         ("a,b,same,fold\nx,y,1,-1\n", "in its line 2"),
         ("a,b,same\nx\n", "in its line 2"),
+        ("a,b,same\n", "has no pairs below its first line"),
+        (f"a,b,same,fold\nx,y,1,{2**64}\n", "in its line 2"),
     ],
 )
 def test_a_bad_list_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:

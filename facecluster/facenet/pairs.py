@@ -14,6 +14,7 @@ from facecluster.errors import UsageError
 
 __all__ = ["Pairs", "read_csv_pairs", "read_lfw_pairs", "read_pairs", "read_video_splits"]
 
+_DIGITS = 9  # of a fold's number: more than there are folds
 _SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -83,11 +84,14 @@ def read_csv_pairs(path: Path) -> Pairs:
     missing = [name for name in ("a", "b", "same") if name not in columns]
     if missing:
         raise UsageError(f"{path} has no column {missing[0]}: it needs a, b and same.")
+    if not rows:
+        raise UsageError(f"{path} has no pairs below its first line.")
     same, folds = [], []
     for number, row in enumerate(rows, start=2):
         word = (row["same"] or "").strip().lower()
         fold = (row.get("fold") or "0").strip()
-        if word not in _SAME or not fold.isdecimal() or not row["a"] or not row["b"]:
+        counts = fold.isdecimal() and len(fold) <= _DIGITS
+        if word not in _SAME or not counts or not row["a"] or not row["b"]:
             raise UsageError(f"{path} has no pair in its line {number}: a, b, same (1 or 0).")
         same.append(_SAME[word])
         folds.append(int(fold))
