@@ -66,8 +66,8 @@ def near_pairs(
     of vectors is 2 - 2 * dot. barred holds sorted pair keys that are left out. When more than
     `held` pairs are found, each scanned position keeps its KEPT nearest and its radius shrinks to
     the nearest one it gave up, so memory stays bounded; the radius of the others never changes.
-    cells learn from a first call, of all positions; in later ones they leave out what is too far,
-    and pairs nearer than the radius of a position not scanned alone. Costs scanned * m * d
+    cells learn from a first call, of all positions; later calls leave out what they prove far, and
+    a pair that only a position not scanned asks for: its edge is known. Costs scanned * m * d
     multiplications, half where both are scanned, on all cores, and a copy of the vectors.
     """
     m = len(radius)
