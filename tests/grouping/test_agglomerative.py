@@ -7,9 +7,15 @@ from scipy.cluster.hierarchy import linkage as textbook
 from scipy.spatial.distance import pdist
 
 from facecluster.errors import UsageError
-from facecluster.grouping import Constraints, Dendrogram, candidates, cut, linkage
-
-from .test_blocks import small_tiles
+from facecluster.grouping import (
+    Constraints,
+    Dendrogram,
+    agglomerative,
+    blocks,
+    candidates,
+    cut,
+    linkage,
+)
 
 
 def unit(rows):
@@ -23,6 +29,16 @@ def people(seed, n, dimension, noise, count):
     centres = unit(chance.normal(size=(count, dimension)))
     which = chance.integers(count, size=n)
     return unit(centres[which] + noise * chance.normal(size=(n, dimension)) / dimension**0.5)
+
+
+def small_tiles(patch, tile):
+    """Blocks so small, and searched again by cells, in libraries of a few faces."""
+    patch.setattr(blocks, "TILE", tile)
+    patch.setattr(blocks, "CELL", 2 * tile)
+    patch.setattr(blocks, "PIVOT", 8)
+    patch.setattr(candidates, "TILE", tile)
+    patch.setattr(agglomerative, "FEWEST", 2 * tile)
+    patch.setattr(agglomerative, "CROWDED", 0.0)
 
 
 def partition(labels):

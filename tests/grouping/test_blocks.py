@@ -3,28 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facecluster.grouping import agglomerative, blocks, candidates
 from facecluster.grouping.blocks import Cells, Tiles, arranged
 from facecluster.grouping.candidates import near_pairs
 from facecluster.grouping.constraints import pair_keys
 from facecluster.grouping.steps import result
 
-
-def small_tiles(patch, tile):
-    """Blocks so small, and searched again by cells, in libraries of a few faces."""
-    patch.setattr(blocks, "TILE", tile)
-    patch.setattr(blocks, "CELL", 2 * tile)
-    patch.setattr(blocks, "PIVOT", 8)
-    patch.setattr(candidates, "TILE", tile)
-    patch.setattr(agglomerative, "FEWEST", 2 * tile)
-    patch.setattr(agglomerative, "CROWDED", 0.0)
-
-
-def people(seed, m, count, dimension=16):
-    chance = np.random.default_rng(seed)
-    centres = chance.normal(size=(count, dimension))
-    rows = centres[chance.integers(count, size=m)] + 0.5 * chance.normal(size=(m, dimension))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+from .test_agglomerative import people, small_tiles
 
 
 def pairs_of(plan):
@@ -65,7 +49,7 @@ def test_like_rows_are_put_side_by_side():
 )
 def test_no_near_pair_is_left_out_after_merges(seed, m, count, rounds, precision):
     chance = np.random.default_rng(seed)
-    means = people(seed, m, count).astype(np.float64)
+    means = people(seed, m, 16, 0.5, count).astype(np.float64)
     size = np.ones(m)
     with pytest.MonkeyPatch.context() as patch:
         small_tiles(patch, 8)
@@ -121,7 +105,7 @@ def test_what_is_far_is_not_compared_again(monkeypatch):
 
 def test_barred_pairs_are_left_out_of_later_searches(monkeypatch):
     small_tiles(monkeypatch, 8)
-    means = people(1, 64, 3)
+    means = people(1, 64, 16, 0.5, 3)
     cells = Cells(64, means.shape[1])
     search(means, np.full(64, 1.0), 64, cells)
     apart = 2.0 - 2.0 * means @ means.T

@@ -9,7 +9,7 @@ from facecluster.grouping.constraints import pair_keys
 from facecluster.grouping.edges import Edges, incidence
 from facecluster.grouping.steps import result
 
-from .test_blocks import small_tiles
+from .test_agglomerative import small_tiles
 
 
 def vectors(seed, m, dimension=6):

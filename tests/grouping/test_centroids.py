@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from facecluster.grouping import METHODS, Constraints, candidates, centroids, cut, group, linkage
 from facecluster.grouping.centroids import join_by_centroid
 
-from .test_agglomerative import partition, people, unit
-from .test_blocks import small_tiles
+from .test_agglomerative import partition, people, small_tiles, unit
 
 
 def averaged(rows, threshold, constraints):
