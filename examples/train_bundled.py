@@ -49,7 +49,7 @@ COMMON = TrainingConfig(
 TAUGHT = dataclasses.replace(
     COMMON,
     batch=128,
-    learning_rate=1e-3,
+    averaging=0.998,
     mixing=0.0,
     contrastive_faces=32_768,
     half_precision=multiplies_bfloat16(),
@@ -63,9 +63,7 @@ STAGES = {
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
-    "tiny-taught": dataclasses.replace(
-        TAUGHT, architecture="nns2", learning_rate=1.5e-3, averaging=0.998
-    ),
+    "tiny-taught": dataclasses.replace(TAUGHT, architecture="nns2"),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
@@ -80,7 +78,7 @@ FACES_A_PERSON = {
 TOWARDS_IDENTITIES = {"tiny": 0.1}
 # Stages that see the faces of real people so many times as often as the made-up ones: a network
 # taught by made-up faces for the most part gained on LFW, and lost on photos.
-REAL_FACES = {"tiny-taught": 2}
+REAL_FACES = {"taught": 2, "tiny-taught": 2}
 
 
 def main() -> None:
