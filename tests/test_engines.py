@@ -184,7 +184,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Mo
         list(dask("nonsense://here")(double, [1]))
 
 
-@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:9", "tcp://here:x"])
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:9", "tcp://here:x", ""])
 def test_no_client_is_made_for_what_is_no_address(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

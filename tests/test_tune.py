@@ -153,6 +153,18 @@ def test_better_is_a_rise_that_costs_no_stranger(
     assert tuning._better({"all": trial(every), "people held out": trial(strangers)}) is better
 
 
+def test_a_network_that_cannot_be_used_is_not_kept(small: Path, database: Path, run: Run) -> None:
+    from facecluster.facenet.checkpoint import load, save
+
+    network, header = load(small)
+    network.projection.bias.data.fill_(float("nan"))
+    save(network, small, dataclasses.replace(header, name="lost"))
+    done = run("models", "use", small)
+    assert done.exit_code == 1
+    assert "gives no numbers: choose another" in done.stderr
+    assert "lost" not in run("models", "list").stdout
+
+
 def test_a_photo_that_changed_or_went_is_left_out_and_told(album: Path, run: Run) -> None:
     (album.parent / "000.png").unlink()
     (album.parent / "001.png").write_bytes(b"something else")

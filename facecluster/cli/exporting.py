@@ -175,7 +175,7 @@ def export_json(library: Library, paths: tuple[Path, ...]) -> None:
     """
     from facecluster.exchange.tables import document, named_photos
 
-    print_json(document(named_photos(library, roots_of(paths))))
+    print_json(document(named_photos(library, known_roots(library, paths))))
 
 
 @export.command("csv")
@@ -197,7 +197,7 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
             "person": face.name,
             "box": [face.box.x0, face.box.y0, face.box.x1, face.box.y1],
         }
-        for one in named_photos(library, roots_of(paths))
+        for one in named_photos(library, known_roots(library, paths))
         for face in one.faces
     ]
     print_rows(rows, "csv", columns=["path", "sha256", "taken_at", "person", "box"])
@@ -227,7 +227,7 @@ def export_folders(
     """
     from facecluster.exchange.folders import photos_of_people, place
 
-    people = photos_of_people(library, roots_of(paths))
+    people = photos_of_people(library, known_roots(library, paths))
     total, there = sum(map(len, people.values())), []
     with Progress("photos") as bar:
         for one in place(people, folder.absolute(), how):
@@ -289,6 +289,14 @@ def photos_below(library: Library, paths: tuple[Path, ...]) -> list[ListedPhoto]
     if not photos:
         raise LibraryError("The library has no photos there: 'facecluster scan PATH' first.")
     return photos
+
+
+def known_roots(library: Library, paths: tuple[Path, ...]) -> list[str] | None:
+    """The paths, or None for all photos; LibraryError when there are paths, but no photos below
+    them."""
+    if paths:
+        photos_below(library, paths)
+    return roots_of(paths)
 
 
 def roots_of(paths: tuple[Path, ...]) -> list[str] | None:

@@ -22,6 +22,8 @@ from facecluster.cli.output import (
 from facecluster.counted import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from facecluster.embed import Model
     from facecluster.library import Library
 
@@ -196,6 +198,7 @@ def use(library: Library, name: str) -> None:
 
     found = find_model(name)
     if found.state == "file" and found.path and found.path.suffix == ".safetensors":
+        _try(found.path)
         found = find_model(install(found.path).stem)
     try:
         done = use_network(library, str(found.path) if found.state == "file" else found.name)
@@ -207,6 +210,16 @@ def use(library: Library, name: str) -> None:
         left = counted(done.left, "face")
         note(f"{left} could not be seen again: 'facecluster scan' their folders.")
     hint("'facecluster group'")
+
+
+def _try(file: Path) -> None:
+    """ModelError for a file that could not be used, before a copy of it is kept."""
+    import numpy as np
+
+    from facecluster.embed import open_model
+
+    embedder = open_model(str(file))
+    embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
 
 
 COMMANDS = (models,)

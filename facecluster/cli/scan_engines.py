@@ -22,13 +22,13 @@ def open_engines(
     opener: Callable[[], Analyzer], *, jobs: int | None, cluster: str | None
 ) -> tuple[Analyzer, Engines]:
     """An analyzer, and the engines of `--jobs` or `--dask`; opener opens one in a worker, too."""
-    if cluster and jobs:
+    if cluster is not None and jobs:
         raise UsageError("--jobs is for this machine and --dask for a cluster: choose one.")
     from facecluster.engines import dask, processes
     from facecluster.pipeline import Elsewhere
 
     analyzer = opener()
-    if cluster:
+    if cluster is not None:
         # The cluster hashes, too: this machine need not read each file over the network.
         engine = dask(cluster)
         return analyzer, (engine, Elsewhere(engine, opener, analyzer))

@@ -64,7 +64,8 @@ def _connected(address: str) -> Client:
         client = Client(address, timeout=_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:  # no answer in time is an OSError
         raise FaceclusterError(
-            f"No Dask scheduler answers at {address}: is it running, is the address right?"
+            f"No Dask scheduler answers at {address or repr(address)}: is it running, "
+            "is the address right?"
         ) from error
     try:
         client.wait_for_workers(1, timeout=_SECONDS)

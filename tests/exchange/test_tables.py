@@ -68,6 +68,17 @@ def test_the_table_has_one_face_a_line(run: Run, fill: Fill, album: Path) -> Non
     assert json.loads(run("export", "json").stdout)["photos"] == []
 
 
+@pytest.mark.parametrize("kind", ["json", "csv", "xmp"])
+def test_paths_without_photos_are_one_sentence(
+    run: Run, fill: Fill, tmp_path: Path, kind: str
+) -> None:
+    fill(named=True)
+    done = run("export", kind, tmp_path / "nowhere")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "The library has no photos there" in done.stderr
+
+
 def photo(**face: object) -> str:
     return json.dumps({"format": FORMAT, "photos": [{"sha256": "0", "faces": [face]}]})
 
