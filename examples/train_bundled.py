@@ -4,7 +4,7 @@
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
-    torchrun --nproc-per-node 2 examples/train_bundled.py LESSONS MORE taught \\
+    torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE taught \\
         --start MODEL.safetensors --steps 6000
 
 With --steps the learning rate falls to zero at the last of them.
@@ -62,7 +62,7 @@ TAUGHT = dataclasses.replace(
     batch=128,
     averaging=0.998,
     mixing=0.0,
-    contrastive_faces=32_768,
+    contrastive_faces=8_192,
     half_precision=multiplies_bfloat16(),
 )
 STAGES = {

@@ -136,7 +136,8 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
     With --harmonic-with the triplets mix the new vectors with an old model's, so that they can be
     compared with those it stored; the verdicts then tell VAL across both.
 
-    On several GPUs or machines: torchrun --nproc-per-node 2 -m facecluster train DIR -o MODEL.
+    On several GPUs or machines: torchrun --nproc-per-node 2 -m -- facecluster train DIR
+    -o MODEL.
 
     With --library there is no DIR: the library's own network is tuned to the faces you named. Some
     people, and the latest days of the others, are held out; only if VAL at the same FAR rises on

@@ -119,22 +119,35 @@ def sum_gradients(network: nn.Module) -> None:
     if count() == 1:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    flat = _flat(gradients)
     torch.distributed.all_reduce(flat)
-    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
+    _spread(flat, gradients)
 
 
 def same_buffers(network: nn.Module) -> None:
-    """Give all processes the first one's statistics of batch normalisation.
+    """Give all processes the first one's statistics of batch normalisation, in one message.
 
     # Differs from one process: each normalises its own share of the batch.
     """
     if count() == 1:
         return
-    for buffer in network.buffers():
-        torch.distributed.broadcast(buffer, 0)
+    # The whole numbers among them count the batches, as many in each process.
+    statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+    if statistics:
+        flat = _flat(statistics)
+        torch.distributed.broadcast(flat, 0)
+        _spread(flat, statistics)
+
+
+def _flat(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+def _spread(flat: Tensor, tensors: list[Tensor]) -> None:
+    """Copy the parts of `flat` back to where they came from."""
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 def agreed(wish: bool) -> bool:
