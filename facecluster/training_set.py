@@ -48,8 +48,8 @@ def read_folder(
     """The main face of every picture below `folder`, whose sub-folders are the people.
 
     Without an analyzer the pictures are faces already, aligned to the standard template. The faces
-    are kept in `cache`, a .npz file, and taken from there as long as the folder is unchanged.
-    TrainingError when there are not two people with two pictures each.
+    are kept in `cache`, a .npz file whose folder is made, and taken from there as long as `folder`
+    is unchanged. TrainingError when there are not two people with two pictures each.
     """
     files = _files(folder)
     key = _key(files, analyzer)
@@ -57,6 +57,7 @@ def read_folder(
     if kept is None:
         kept = _looked_at(folder, files, analyzer, progress)
         pixels, paths, skipped = kept
+        cache.parent.mkdir(parents=True, exist_ok=True)
         with open(cache.with_suffix(".part"), "wb") as file:
             np.savez(file, key=key, pixels=pixels, paths=paths, skipped=skipped)
         cache.with_suffix(".part").replace(cache)

@@ -177,6 +177,7 @@ def test_bad_folders_are_one_sentence(people: Path, run: Run, tmp_path: Path) ->
         done = run("train", folder, "-o", tmp_path / "m.safetensors", *QUICK)
         assert done.exit_code == 1
         assert sentence in done.stderr
+    assert not (tmp_path / "m.safetensors.training").exists()
     shutil.rmtree(people / "b")
     for person in "cdef":
         (people / person / "0.png").unlink()

@@ -153,11 +153,9 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
         return
     folder, output = _checked(folder, output, chosen)
     from facecluster.facenet.lessons import Lesson
-
-    lesson = Lesson(output.with_name(f"{output.name}.training"))
-    lesson.folder.mkdir(parents=True, exist_ok=True)
     from facecluster.facenet.parallel import joined
 
+    lesson = Lesson(output.with_name(f"{output.name}.training"))
     with joined():
         table, held = _tables(folder, lesson, chosen)
         _run(table, held, lesson, output, chosen)
