@@ -19,6 +19,7 @@ from facecluster.cli.output import (
     print_json,
     print_rows,
     printable,
+    quoted,
 )
 from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, LibraryError
@@ -79,8 +80,11 @@ def export_xmp(
     else:
         would = "would be " if dry_run else ""
         what = counted(len(paths_done), "photo" if embed else "sidecar")
-        note(f"{what} {would}written, {len(unusable)} could not be.")
+        failed = f", {len(unusable)} could not be" if unusable else ""
+        rest = "" if paths_done or unusable else ": nothing new to say"
+        note(f"{what} {would}written{failed}{rest}.")
         note_all(unusable)
+    _tell_only_shown(library, paths)
     if later:
         have = counted(later, "photo has", "photos have")
         hint(f"'facecluster scan PATH': {have} copies that were not written")
@@ -176,6 +180,7 @@ def export_json(library: Library, paths: tuple[Path, ...]) -> None:
     from facecluster.exchange.tables import document, named_photos
 
     print_json(document(named_photos(library, known_roots(library, paths))))
+    _tell_only_shown(library, paths)
 
 
 @export.command("csv")
@@ -201,6 +206,7 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
         for face in one.faces
     ]
     print_rows(rows, "csv", columns=["path", "sha256", "taken_at", "person", "box"])
+    _tell_only_shown(library, paths)
 
 
 @export.command("folders")
@@ -281,6 +287,22 @@ def export_db(library: Library, file: Path, embeddings: bool, force: bool, as_js
         f"{counted(rows['embedding'], 'embedding')}."
     )
     hint(f"'sqlite3 {file} \"select * from people\"', or 'datasette {file}'")
+
+
+def _tell_only_shown(library: Library, paths: tuple[Path, ...]) -> None:
+    """Say which faces are listed under a name that the user never gave them, and so left out."""
+    below = {one.photo for one in library.photos(roots_of(paths))}
+    said = {fact.face for fact in library.statements.truth() if fact.kind == "is"}
+    shown = [one for one in library.faces() if one.person and one.photo in below]
+    left = [one for one in shown if one.face not in said]
+    if left:
+        are = counted(len(left), "face is", "faces are")
+        group, name = left[0].group, quoted(str(left[0].person))
+        note(
+            f"{are} left out: in groups that have a name, but not named by you. Look at each such "
+            f"group, as by 'facecluster show {group}', and name it again, as by 'facecluster name "
+            f"{group} {name}'."
+        )
 
 
 def photos_below(library: Library, paths: tuple[Path, ...]) -> list[ListedPhoto]:
