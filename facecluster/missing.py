@@ -28,10 +28,19 @@ def check_plugged_in(
         if below and not any(
             file.path in paths or (file.size, file.mtime_ns) in stamps for file in below
         ):
+            others = sum(path == root or path.startswith(folder) for path in paths)
             raise MissingRoot(
-                f"None of the {len(below)} photos known below {root} is there: is a disk unplugged?"
-                " Nothing was changed; if you deleted them all, say --allow-empty."
+                f"None of the {len(below)} photos known below {root} is there"
+                f"{_guess(others)} Nothing was changed; if you deleted them all, say --allow-empty."
             )
+
+
+def _guess(others: int) -> str:
+    """Why the known photos may be gone, where there are so many others."""
+    if not others:
+        return ": is a disk unplugged?"
+    are = "1 other is" if others == 1 else f"{others} others are"
+    return f", but {are}: another card or disk? Then copy them to a folder, and scan that."
 
 
 def really_gone(paths: Iterable[str]) -> set[str]:

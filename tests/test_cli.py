@@ -120,7 +120,7 @@ def test_grouping_lists_the_people_largest_first(run: Run, database: Path) -> No
     assert result.exit_code == 0
     assert result.stdout == (
         "13 faces: 3 groups, 0 faces in no group.\n"
-        "0 named faces moved, 0 names lost, 13 new faces placed.\n"
+        "13 faces put into a group that had none; 0 named faces moved, 0 names lost.\n"
     )
     assert json.loads(run("groups", "--json").stdout) == [
         {"group": number, "faces": count, "photos": count, "person": None}
@@ -323,7 +323,7 @@ def test_group_compares_only_what_is_new(run: Run, database: Path, tmp_path: Pat
     done = run("group")
     assert done.stdout == (
         "17 faces: 4 groups, 1 face in no group.\n"
-        "0 named faces moved, 0 names lost, 3 new faces placed.\n"
+        "3 faces put into a group that had none; 0 named faces moved, 0 names lost.\n"
     )
     assert "Only 4 new or changed faces were compared with the groups" in done.stderr
     assert "1 new group" in done.stderr
@@ -440,7 +440,7 @@ def test_status_tells_the_state_in_a_few_lines(run: Run, database: Path) -> None
     run("group", "--threshold", "0.5")
     assert "facecluster groups" in run("status").stderr
     run("name", 1, "Ann")
-    assert run("status").stdout.splitlines()[3] == "People   1 named, stated of 6 faces"
+    assert run("status").stdout.splitlines()[3] == "People   1 named, on 6 faces"
     assert json.loads(run("status", "--json").stdout)["people"] == 1
 
 

@@ -47,7 +47,7 @@ def test_split_prints_the_parts_and_group_keeps_them(run: Run, mixed: None) -> N
     ]
     assert "'facecluster undo' takes this back" in done.stderr
     before = run("faces", "--json").stdout
-    assert "0 named faces moved, 0 names lost, 0 new faces" in run("group", "--threshold", 3).stdout
+    assert "0 named faces moved, 0 names lost" in run("group", "--threshold", 3).stdout
     assert run("faces", "--json").stdout == before
     assert run("merge", 2, 3).exit_code == 0
     again = json.loads(run("split", 2, "--json").stdout)
@@ -161,7 +161,7 @@ def test_group_refuses_to_move_named_faces_unless_allowed(run: Run, database: Pa
         assert run("faces", "--json").stdout + run("status", "--json").stdout == before
     allowed = run("group", "--threshold", 0.5, "--allow-churn")
     assert allowed.exit_code == 0
-    assert "7 named faces moved, 1 names lost, 0 new faces placed.\n" in allowed.stdout
+    assert "7 named faces moved, 1 name lost.\n" in allowed.stdout
     people = [face["person"] for face in listed(run, "faces")]
     assert people[:10] == ["Ann"] * 6 + ["Bob"] * 4, "no name is taken from any face"
     run("group", "--threshold", 0.5)
@@ -264,6 +264,63 @@ def test_why_tells_the_rule_and_the_distances(run: Run, halves: None, tmp_path: 
     assert [one["face"] for one in reason["nearest"]] == [1, 2, 3, 4]
     run("group", "--threshold", 0.01)
     assert "Because  it is alone: the nearest group" in run("why", 5).stdout
+
+
+def test_faces_of_a_group_without_a_name_are_taken_out_of_it(run: Run, mixed: None) -> None:
+    faces = [row["face"] for row in listed(run, "faces", "--group", 1)]
+    one = run("reject", faces[0])
+    assert one.stdout == "1 face is not of group 1.\n"
+    two = run("reject", *faces[1:3])
+    assert two.stdout == "2 faces are not of group 1, but of one of their own, 2.\n"
+    assert sizes(run) == {1: 10, 2: 2}
+    assert run("group", "--threshold", 3).exit_code == 0
+    assert not {row["face"] for row in listed(run, "faces", "--group", 1)} & set(faces[:3])
+    run("undo")
+    run("undo")
+    assert sizes(run) == {1: 13}
+
+
+def test_why_says_that_a_face_is_alone_by_your_word(run: Run, mixed: None) -> None:
+    run("name", 1, "Ann")
+    face = listed(run, "faces", "--group", 1)[0]["face"]
+    run("reject", face)
+    run("group", "--threshold", 3)
+    assert "Because  you said that it is not Ann; the nearest group, 1, is" in (
+        run("why", face).stdout
+    )
+
+
+def test_a_face_left_out_says_how_it_comes_back(run: Run, mixed: None) -> None:
+    face = listed(run, "faces", "--group", 1)[0]["face"]
+    run("ignore", "--face", face)
+    assert "12 of them in 1 group; 1 more ignored" in run("status").stdout
+    done = run("show", "--face", face)
+    assert done.exit_code == 2
+    assert f"'facecluster why {face}' tells by which action" in done.stderr
+
+
+def test_exports_tell_what_is_listed_under_a_name_but_was_not_given_it(
+    run: Run, mixed: None
+) -> None:
+    face = listed(run, "faces", "--group", 1)[0]["face"]
+    run("name", "--face", face, "Ann")
+    for words in (["csv"], ["json"], ["xmp", "--dry-run"]):
+        told = run("export", *words).stderr
+        assert "12 faces are left out: in groups that have a name, but not named by you." in told
+        assert "'facecluster name 1 \"Ann\"'" in told
+    run("name", 1, "Ann")
+    assert "left out" not in run("export", "csv").stderr
+
+
+def test_a_word_of_a_name_finds_it(run: Run, mixed: None) -> None:
+    run("name", 1, "Anna Maria Sophia Berg")
+    assert "Did you mean Anna Maria Sophia Berg?" in run("find", "Sophia").stderr
+
+
+def test_your_own_threshold_is_told(run: Run, mixed: None) -> None:
+    said = "At the threshold you chose, 3, as from now on: 'facecluster group --method"
+    assert said in run("group").stderr
+    assert said not in run("group", "--method", "agglomerative").stderr
 
 
 def test_why_before_any_grouping(run: Run, database: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_receipt_says_what_went_and_what_stays(run: Run, named: Path) -> Non
         "The library's file was written anew, so that nothing of the rest is left in it.\n"
     )
     assert "1 copies of the library that 'backup --restore' put aside" in result.stderr
-    assert "6 files beside your photos still say the name: " in result.stderr
+    assert "6 photos and sidecars still say the name: " in result.stderr
     assert b"Ann" not in named.read_bytes()
     assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == ["Bob"]
     assert json.loads(run("log", "--json").stdout)[-1]["command"] == "name 1 forgotten"

@@ -21,6 +21,13 @@ def test_a_root_that_lost_everything_is_taken_for_an_unplugged_disk() -> None:
         check_plugged_in(["/disk"], [], before)
 
 
+def test_another_card_in_the_same_place_is_told_apart_from_an_empty_one() -> None:
+    before = known("/card/a.jpg", "/card/b.jpg")
+    new = FileStamp("/card/new.jpg", 1, 1)
+    with pytest.raises(MissingRoot, match=r"there, but 1 other is: another card or disk\?.*copy"):
+        check_plugged_in(["/card"], [new, FileStamp("/else/d.jpg", 2, 2)], before)
+
+
 def test_one_photo_that_is_left_or_renamed_shows_that_the_disk_is_there() -> None:
     before = known("/disk/a.jpg", "/disk/b.jpg")
     check_plugged_in(["/disk"], [before["/disk/b.jpg"].stamp], before)

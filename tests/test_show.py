@@ -122,7 +122,7 @@ def test_without_a_terminal_the_faces_are_listed(grouped: Path, run: Run) -> Non
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0].split() == ["face", "date", "person", "path"]
     assert len(done.stdout.splitlines()) == 4
-    assert done.stderr == "1 more: --limit 4\nNext: 'facecluster name 2 \"Alice\"'\n"
+    assert done.stderr == "1 more: --limit 4\nNext: 'facecluster name 2 NAME'\n"
     assert "\x1b" not in done.stdout
 
 

@@ -82,7 +82,9 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
     ]
     print_rows(rows, "table", columns=["group", "faces", "person"])
     if done.loose:
-        note(f"Faces that fit no part, in no group now: {' '.join(map(str, done.loose))}.")
+        fit = counted(len(done.loose), "face fits", "faces fit")
+        which = ", ".join(map(str, done.loose))
+        note(f"{fit} no part, in no group until the next 'group': {which}.")
     hint("'facecluster faces --group NUMBER' shows a part; 'facecluster undo' takes this back")
 
 
@@ -177,7 +179,7 @@ def suggest(
     number = yes if yes is not None else no or 0
     if person is not None:
         check_person(library, person)
-    name = person or _person_suggested(library, number, threshold)
+    name = person or _person_suggested(library, number, threshold, yes=yes is not None)
     _answer(library, number, name, yes=yes is not None, form=form)
 
 
@@ -229,12 +231,17 @@ def _list_suggestions(library: Library, threshold: float | None, form: Form) -> 
 _NO_CALIBRATION = "The network has no calibration, so there are no probabilities"
 
 
-def _person_suggested(library: Library, number: int, threshold: float | None) -> str:
+def _person_suggested(library: Library, number: int, threshold: float | None, *, yes: bool) -> str:
     library.require_group(number)
     for one in _suggestions(library, threshold):
         if one.group == number:
             return one.person
-    raise UsageError(f"Nobody is suggested for group {number}: say who, as in 'name {number} Ann'.")
+    remedy = (
+        f"name {number} NAME' says who it is"
+        if yes
+        else f"suggest --no {number} NAME' says who not"
+    )
+    raise UsageError(f"Nobody is suggested for group {number}: 'facecluster {remedy}.")
 
 
 def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) -> None:
@@ -319,8 +326,13 @@ def _because(reason: Reason) -> str:
         return "the network of the grouping has never seen it: scan its folder again"
     limit = "" if reason.threshold is None else f", at a threshold of {reason.threshold:.2f}"
     if reason.rule == "alone":
-        near = f", {reason.near_group}, is {reason.squared_distance:.2f} away"
-        nearest = "there is no group" if reason.near_group is None else f"the nearest group{near}"
+        if reason.near_group is None:
+            return f"it is alone: there is no group{limit}"
+        away = reason.squared_distance or 0.0
+        nearest = f"the nearest group, {reason.near_group}, is {away:.2f} away"
+        denied = [word.person for word in reason.words if word.kind == "is-not"]
+        if denied and away <= (reason.threshold or 0.0):
+            return f"you said that it is not {denied[-1]}; {nearest}"
         return f"it is alone: {nearest}{limit}"
     away = reason.squared_distance or 0.0
     return f"it is {away:.2f} from the middle of its group ({reason.method}{limit})"

@@ -99,6 +99,8 @@ def find(
     """
     from facecluster.library import Wanted
 
+    if first and last and first[: len(last)] > last:
+        raise click.UsageError(f"--from {first} is after --to {last}: no photo can be of both.")
     people = (*((name,) if name is not None else ()), *others)
     for one in (*people, *without):
         check_person(library, one)

@@ -53,7 +53,7 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
         return
     _print_receipt(name, erased)
     _tell_files("copies of the library that 'backup --restore' put aside still hold them", aside)
-    _tell_files("files beside your photos still say the name", files)
+    _tell_files("photos and sidecars still say the name", files)
     hint("backups, sheets and exports made before still hold them: delete those yourself")
 
 

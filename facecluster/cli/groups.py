@@ -226,8 +226,8 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         f"{counted(done.ungrouped, 'face')} in no group."
     )
     click.echo(
-        f"{done.named_moved} named faces moved, {done.names_lost} names lost, "
-        f"{done.new_faces} new faces placed."
+        f"{counted(done.new_faces, 'face')} put into a group that had none; "
+        f"{counted(done.named_moved, 'named face')} moved, {counted(done.names_lost, 'name')} lost."
     )
     left_out = library.status().faces - done.faces
     if left_out:
@@ -244,16 +244,32 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         new = counted(done.looked_at, "new or changed face was", "new or changed faces were")
         groups = counted(done.new_groups, "new group")
         note(f"Only {new} compared with the groups there were: {groups}.")
-    outgrown = _threshold_used(library)["rule"].get("faces")
-    if outgrown and done.faces > outgrown:
-        note(
-            f"The threshold is for up to {outgrown} faces, as there were at the last full pass: "
-            "'facecluster group --full' makes it stricter."
-        )
+    _tell_threshold(library, done.faces)
     if done.since_full > DUE:
         note(
             f"{done.since_full:.0%} of the faces came after the last full pass: "
             "'facecluster group --full' finds more of one person's faces together."
+        )
+
+
+def _tell_threshold(library: Library, faces: int) -> None:
+    """Say that the threshold is the user's own, or meant for fewer faces than there are now."""
+    from facecluster.people import how_grouped
+
+    newest = library.groupings.newest()
+    if newest is None:
+        return
+    how = how_grouped(newest)
+    if how.rule is None and how.settings.threshold is not None:
+        note(
+            f"At the threshold you chose, {how.settings.threshold:g}, as from now on: "
+            f"'facecluster group --method {newest.method}' goes back to the network's own."
+        )
+    outgrown = (how.rule or {}).get("faces")
+    if outgrown and faces > outgrown:
+        note(
+            f"The threshold is for up to {outgrown} faces, as there were at the last full pass: "
+            "'facecluster group --full' makes it stricter."
         )
 
 
@@ -273,7 +289,7 @@ def groups(library: Library, form: Form) -> None:
         return
     unnamed = next((one.number for one in found if one.person is None), None)
     if unnamed is not None:
-        hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} \"Alice\"'")
+        hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} NAME'")
     elif not found:
         hint("'facecluster group'")
     else:
@@ -330,8 +346,10 @@ def faces(
     print_rows(rows, form, columns=columns)
     if form == "table" and rows and shelf:
         hint(f"'facecluster show --face {rows[0]['face']}'; 'name --face ID NAME' takes one off")
-    elif form == "table" and rows:
+    elif form == "table" and any(row["person"] for row in rows):
         hint("'facecluster reject FACE' for a face that is in the wrong place")
+    elif form == "table" and number is not None and rows:
+        hint(f"'facecluster name {number} NAME'; 'facecluster split {number}' where it is mixed")
 
 
 COMMANDS = (group, groups, faces)

@@ -96,7 +96,10 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
         text = shlex.join(["name", *words])
         said = name_group(library, int(words[0]), words[1], command=text)
     else:
-        raise click.UsageError("Give a group's NUMBER and a NAME, or --face ID and a NAME.")
+        raise click.UsageError(
+            "Give a group's NUMBER and a NAME, or --face ID and a NAME; one of several words needs "
+            'quotes: name 2 "Bob Smith".'
+        )
     _tell(said, f"{_are(said.faces)} {said.person}")
     near = _nearest(said.person or "", known)
     if near and said.person not in known:
@@ -120,9 +123,12 @@ def rename(library: Library, old: str, new: str) -> None:
     check_person(library, old)
     known = {one.name for one in library.people()}
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
+    if said.action == 0 and said.person in known:
+        click.echo(f"The name is written {said.person} already.")
+        return
     if said.action == 0:
         click.echo(f"The name is written {said.person} now.")
-        hint(f"'facecluster rename {quoted(new)} {quoted(old)}' takes this back")
+        hint(f"'facecluster rename {quoted(new)} {quoted(old)}' takes this back, 'undo' does not")
         return
     _tell(said, f"{_are(said.faces)} {said.person} now")
     if said.person in known:
@@ -143,16 +149,38 @@ def rename(library: Library, old: str, new: str) -> None:
 def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None:
     """Say that each FACE is not the person it is listed under.
 
-    No later grouping puts it there again.
+    No later grouping puts it there again. Faces of a group without a name are taken out of it,
+    several of them as a group of their own.
     """
     from facecluster.people import reject as state
 
     if person is not None:
         check_person(library, person)
     words = ["reject", *map(str, faces), *(["--person", person] if person else [])]
+    number = _group_without_name(library, faces) if person is None else None
+    if number is not None:
+        _take_out(library, faces, number, shlex.join(words))
+        return
     said = state(library, faces, person=person, command=shlex.join(words))
     _tell(said, f"{_are(said.faces)} not {said.person or 'the people they were listed under'}")
     hint("'facecluster group' puts the rest right; 'facecluster undo' takes this back")
+
+
+def _group_without_name(library: Library, faces: Sequence[int]) -> int | None:
+    """The group that all of the faces are in, if it has no name."""
+    listed = {one.face: one for one in library.faces()}
+    found = {(one.group, one.person) for face in faces if (one := listed.get(face))}
+    number, name = found.pop() if len(found) == 1 and listed.keys() >= set(faces) else (None, None)
+    return number if name is None else None
+
+
+def _take_out(library: Library, faces: Sequence[int], number: int, command: str) -> None:
+    from facecluster.people import take_out
+
+    done = take_out(library, faces, number, command=command)
+    home = "" if done.number is None else f", but of one of their own, {done.number}"
+    click.echo(f"{_are(done.faces)} not of group {number}{home}.")
+    hint("'facecluster undo' takes this back")
 
 
 @click.command()
@@ -194,8 +222,7 @@ def undo(library: Library, action: int | None) -> None:
 
     words = ["undo", *([str(action)] if action is not None else [])]
     undone = take_back(library, action, command=shlex.join(words))
-    faces = f" ({counted(undone.faces, 'face')})" if undone.faces else ""
-    click.echo(f"Taken back: {undone.command}{faces}.")
+    click.echo(f"Taken back: {undone.command}{_of_faces(undone.faces)}.")
     hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
 
 
@@ -207,7 +234,7 @@ def redo(library: Library) -> None:
     from facecluster.people import redo as state_again
 
     done = state_again(library, command="redo")
-    click.echo(f"Stated again: {done.command} ({counted(done.faces, 'face')}).")
+    click.echo(f"Stated again: {done.command}{_of_faces(done.faces)}.")
     hint("'facecluster undo' takes this back")
 
 
@@ -251,9 +278,13 @@ def check_person(library: Library, name: str) -> None:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that is written most like this one, or the only one that has it as a word."""
     written = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(name.casefold(), written, n=1)
-    return written[found[0]] if found else None
+    if found:
+        return written[found[0]]
+    part_of = [one for key, one in written.items() if name.casefold() in key.split()]
+    return part_of[0] if len(part_of) == 1 else None
 
 
 def _tell(said: Said, text: str) -> None:
@@ -263,6 +294,10 @@ def _tell(said: Said, text: str) -> None:
         else ""
     )
     click.echo(f"{text}{kept}.")
+
+
+def _of_faces(faces: int) -> str:
+    return f" ({counted(faces, 'face')})" if faces else ""
 
 
 def _are(faces: int) -> str:

@@ -52,7 +52,7 @@ interrupted; grouping after --group).
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as told below.")
 @examples(
     "scan ~/Pictures",
-    "scan ~/Pictures /media/camera --group",
+    "scan ~/Pictures /media/disk --group",
     "scan photos --db p.sqlite",
     "scan /shared/photos --dask tcp://scheduler:8786",
 )
@@ -119,10 +119,12 @@ def _group_and_tell(
 def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) -> None:
     if grouping:
         tell_grouping(library, grouping)
+    steps = [_next_step(library, library.status())]
+    if not summary.found:
+        steps = ["there are no photos: 'facecluster scan ANOTHER_FOLDER'"]
     if summary.unreadable:
-        hint("'facecluster status --unreadable' lists the photos that could not be read")
-    else:
-        hint("'facecluster groups'" if grouping else "'facecluster group'")
+        steps.append("'facecluster status --unreadable' lists the photos that could not be read")
+    hint("; ".join(steps))
 
 
 def look_at(
@@ -184,10 +186,12 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
     click.echo(
         f"Photos   {now.photos} in {counted(now.files, 'file')}, {len(now.unreadable)} unreadable"
     )
+    ignored = f"; {now.ignored_faces} more ignored" if now.ignored_faces else ""
     click.echo(
         f"Faces    {now.faces}, {now.grouped_faces} of them in {counted(now.groups, 'group')}"
+        f"{ignored}"
     )
-    click.echo(f"People   {now.people} named, stated of {counted(now.named_faces, 'face')}")
+    click.echo(f"People   {now.people} named, on {counted(now.named_faces, 'face')}")
     if unreadable or len(now.unreadable) <= FEW:
         for one in now.unreadable:
             path, reason = printable(one.path), printable(one.reason)
@@ -198,12 +202,14 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
 
 
 def _next_step(library: Library, now: Status) -> str:
-    if not now.files:
+    if not now.faces:
         return "'facecluster scan PATH'"
-    if not now.groups:
+    if now.last_grouping is None:
         return "'facecluster group'"
+    if now.new_faces:
+        return f"'facecluster group' looks at {counted(now.new_faces, 'new face')}"
     if not now.people:
-        return "'facecluster groups', then 'facecluster name NUMBER \"Alice\"'"
+        return "'facecluster groups', then 'facecluster name NUMBER NAME'"
     if all(group.person for group in library.groups()):
         return "every group has a name: 'facecluster suggest --loose' for faces in no group"
     return "'facecluster groups' shows who has no name yet"

@@ -12,7 +12,7 @@ import click
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import Progress, hint, note
 from facecluster.counted import counted
-from facecluster.errors import UsageError
+from facecluster.errors import FaceclusterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def sheet(
             bar.show(len(pictures), len(wanted))
     _write(output, "The faces in your photos", whole, pictures, then_open)
     if whole.groups:
-        hint(f"'facecluster name {whole.groups[0].group} \"Alice\"'")
+        hint(f"'facecluster name {whole.groups[0].group} NAME'")
 
 
 def write_photo_sheet(
@@ -111,7 +111,7 @@ def _check_target(output: Path, force: bool) -> None:
     try:
         mode = output.stat().st_mode
         if not stat.S_ISREG(mode):  # a pipe would wait for ever; a device would be replaced
-            raise UsageError(f"{output} is no ordinary file: choose another.")
+            raise FaceclusterError(f"{output} is no ordinary file: choose another.")
         if force:
             return
         with output.open(encoding="utf-8", errors="replace") as file:
@@ -119,11 +119,11 @@ def _check_target(output: Path, force: bool) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageError(
+        raise FaceclusterError(
             f"{output} may not be read or written ({error.strerror}): choose another file."
         ) from error
     if not ours:
-        raise UsageError(f"{output} is not a sheet: choose another file or move it away.")
+        raise FaceclusterError(f"{output} is not a sheet: choose another file or move it away.")
 
 
 def _write(
@@ -144,7 +144,7 @@ def _write(
     except OSError as error:
         if os.path.lexists(part):  # a name too long for its folder cannot even be unlinked
             part.unlink()
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
+        raise FaceclusterError(f"{output} cannot be written: {error.strerror}.") from error
     click.echo(output)
     missing = sum(picture is None for picture in pictures.values())
     if missing:

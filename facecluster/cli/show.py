@@ -90,11 +90,11 @@ def show(
 
 def _next_step(what: str | None, shown: Sequence[ListedFace]) -> str:
     if what and what.isdecimal() and not any(one.person for one in shown):
-        return f"'facecluster name {what} \"Alice\"'"
+        return f"'facecluster name {what} NAME'"
     if shown and shown[0].person:
         name = quoted(shown[0].person)
         return f"'facecluster find {name}'; 'facecluster reject FACE' for a wrong one"
-    return "'facecluster why FACE'; 'facecluster name --face FACE \"Alice\"'"
+    return "'facecluster why FACE'; 'facecluster name --face FACE NAME'"
 
 
 def _list(shown: Sequence[ListedFace], days: Sequence[str], form: Form) -> None:
@@ -108,6 +108,13 @@ def _list(shown: Sequence[ListedFace], days: Sequence[str], form: Form) -> None:
 def _by_number(library: Library, wanted: Sequence[int]) -> list[ListedFace]:
     everybody = {one.face: one for one in (*library.faces(), *library.faces(shelf=True))}
     missing = next((face for face in wanted if face not in everybody), None)
+    if missing is not None and any(
+        fact.kind in ("ignore", "not-a-face") for fact in library.statements.truth([missing])
+    ):
+        raise UsageError(
+            f"Face {missing} is left out by your word: 'facecluster why {missing}' tells by which "
+            "action, and 'facecluster undo ACTION' brings it back."
+        )
     if missing is not None:
         raise UsageError(f"There is no face {missing}: 'facecluster faces' lists them.")
     return [everybody[face] for face in wanted]

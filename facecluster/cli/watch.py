@@ -98,7 +98,9 @@ def _tell(one: Arrival, *, as_json: bool) -> None:
         return
     who = [face.person or f"group {face.group}" for face in one.faces if face.person or face.group]
     known = ", ".join(dict.fromkeys(who)) or "nobody known"
-    click.echo(f"{printable(one.path)}: {printable(one.error) if one.error else known}")
+    path, told = printable(one.path), printable(one.error) if one.error else known
+    # Most reasons begin with the path already.
+    click.echo(told if told.startswith(path) else f"{path}: {told}")
 
 
 COMMANDS = (watch,)

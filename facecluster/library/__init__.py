@@ -92,14 +92,17 @@ class Unreadable:
 class Status:
     """The library in figures; times are ISO 8601 in UTC.
 
-    photos counts different contents of files, faces those shown by `faces`; named_faces are
-    those somebody is said to be in.
+    photos counts different contents of files, faces those shown by `faces`; new_faces are those
+    of them that the newest grouping could not know, ignored_faces those left out by your word, and
+    named_faces those somebody is said to be in.
     """
 
     database: str
     files: int
     photos: int
     faces: int
+    new_faces: int
+    ignored_faces: int
     groups: int
     grouped_faces: int
     people: int
@@ -308,7 +311,11 @@ class Library:
             " (select count(distinct photo) from file),"
             " (select count(*) from face where id not in (select face from hidden)),"
             " (select count(*) from truth where kind = 'is'),"
-            " (select max(at) from scan where kind = 'scan')"
+            " (select max(at) from scan where kind = 'scan'),"
+            " (select count(*) from embedding"
+            " where model = (select model from grouping order by id desc limit 1)"
+            " and face not in (select face from looked_at union all select face from hidden)),"
+            " (select count(*) from truth where kind in ('ignore', 'not-a-face'))"
         )[0]
         groups = self.groups()
         unreadable = self._connection.rows(
@@ -319,6 +326,8 @@ class Library:
             files=count[0],
             photos=count[1],
             faces=count[2],
+            new_faces=count[5],
+            ignored_faces=count[6],
             groups=len(groups),
             grouped_faces=sum(group.faces for group in groups),
             people=len(self.people()),

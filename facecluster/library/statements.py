@@ -225,7 +225,11 @@ class Statements:
             if action is None:
                 action = self._newest(undone)
             elif action in undone:
-                raise UsageError(f"Action {action} is undone already: undo {undone[action]}.")
+                by = undone[action]
+                raise UsageError(
+                    f"Action {action} was undone already, by action {by}: "
+                    f"'facecluster undo {by}' states it again."
+                )
             return self._take_back(action, command)
 
     def redo(self, *, command: str) -> Action:

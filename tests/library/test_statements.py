@@ -121,7 +121,7 @@ def test_an_older_action_can_be_undone_by_its_number(
     say(library, faces[1], IS_B)
     assert library.statements.undo(1, command="undo 1").command == "is"
     assert truth(library) == [(faces[1], "is", 2)]
-    with pytest.raises(UsageError, match="undone already: undo 3"):
+    with pytest.raises(UsageError, match="undone already, by action 3"):
         library.statements.undo(1, command="undo 1")
     library.statements.undo(3, command="undo 3")
     assert truth(library) == [(faces[0], "is", 1), (faces[1], "is", 2)]
