@@ -160,10 +160,10 @@ def suggest(
     """List groups without a name and who they may be, or answer.
 
     First comes the answer that is likely to settle most faces. probability: by the network's
-    calibration, when at first somebody named and somebody else are as probable. agreeing: how many
-    of the group's faces have the nearest named face in this person; squared_distance: of its
-    faces to the middle of the person's, on average, nearest: of two faces. Without PERSON an answer
-    is about who is listed.
+    calibration, when at first somebody named and somebody else are as probable. agreeing: for
+    how many of the group's faces the nearest named face is this person's; squared_distance: from
+    its faces to the middle of the person's, on average; nearest: between the two nearest faces.
+    Without PERSON an answer is about who is listed.
     Faces in no group (--loose) are listed by how near they are to the middle of a person's faces.
     """
     if loose:

@@ -72,14 +72,15 @@ def scan(
     """Find the faces of all photos below the folders PATHS.
 
     Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names, and
-    RAW photos (DNG, CR3, NEF, ARW and others) with the extra 'raw', unless a picture of the same
-    name lies beside them. Only new and changed photos are looked at; a scan that was stopped goes
-    on where it was. Photos that cannot be read are listed by 'status' and make the exit code 3.
-    Ctrl+C stops it at any moment (exit code 130): what is done is kept.
+    RAW photos (DNG, CR3, NEF, ARW and others) unless a picture of the same name lies beside them.
+    Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
+    that cannot be read are listed by 'status' and make the exit code 3. Ctrl+C stops it at any
+    moment (exit code 130): what is done is kept.
 
-    Of a video clip (MP4, MOV, MKV and others; with the extra 'video') up to eight frames are looked
-    at, spread over it, each a photo of its own: clip.mp4#t=12.5 is the one at 12.5 seconds. A clip
-    of a few seconds beside a picture of the same name (a Live Photo) is left out.
+    Of a video clip (MP4, MOV, MKV and others) up to eight frames are looked at, spread over it,
+    each a photo of its own: clip.mp4#t=12.5 is the one at 12.5 seconds. A clip of a few seconds
+    beside a picture of the same name (a Live Photo) is left out. RAW photos and clips need
+    pip install 'facecluster[raw,video]'.
 
     With --min-face or --thorough photos are looked at again that were not looked at so closely, or
     more closely; without them they stay as they are.

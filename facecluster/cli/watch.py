@@ -32,7 +32,8 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
     """Scan the folders PATHS, then every photo that arrives in them, and say who is on it.
 
     New faces are put into groups as 'group' does it; no face that you named is moved. --json prints
-    a line for each photo. Stop it with Ctrl+C (exit code 130): what was found is kept.
+    a line for each photo. Stop it with Ctrl+C (exit code 130): what was found is kept. Needs
+    pip install 'facecluster[watch]'.
     """
     try:
         from facecluster.watching import arrivals, changes
