@@ -230,7 +230,7 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         f"{counted(done.named_moved, 'named face')} moved, {counted(done.names_lost, 'name')} lost."
     )
     left_out = library.status().faces - done.faces
-    if left_out:
+    if left_out > 0:  # faces may have gone meanwhile
         note(
             f"{counted(left_out, 'face was', 'faces were')} never seen by this network: "
             "scan their folders again."

@@ -113,7 +113,9 @@ class Groupings:
         self, grouping: int, faces: NDArray[np.int64], numbers: NDArray[np.int64], *, later: bool
     ) -> None:
         self._connection.run_many(
-            "insert into member (face, grouping, number) values (?, ?, ?)",
+            # A face may be gone since it was grouped.
+            "insert into member (face, grouping, number) select ?1, ?2, ?3"
+            " where exists (select 1 from face where id = ?1)",
             (
                 (face, grouping, number)
                 for face, number in zip(faces.tolist(), numbers.tolist(), strict=True)
@@ -121,9 +123,16 @@ class Groupings:
             ),
         )
         self._connection.run_many(
-            "insert into looked_at (face, later) values (?, ?)"
+            "insert into looked_at (face, later) select ?1, ?2"
+            " where exists (select 1 from face where id = ?1)"
             " on conflict (face) do update set changed = 0",
             ((face, later) for face in faces.tolist()),
+        )
+
+    def look_again(self, faces: NDArray[np.int64]) -> None:
+        """Let the next grouping look at these faces as at new ones."""
+        self._connection.run_many(
+            "update looked_at set changed = 1 where face = ?", ((face,) for face in faces.tolist())
         )
 
     def looked_at(self) -> LookedAt:

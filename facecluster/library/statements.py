@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.groupings import follow_undo
@@ -156,6 +159,17 @@ class Statements:
             (face, face),
         )
         return [Word(*row) for row in rows]
+
+    def newest(self) -> int:
+        """The number of the newest action, 0 before the first."""
+        return int(self._connection.rows("select coalesce(max(id), 0) from action")[0][0])
+
+    def spoken_of_since(self, action: int) -> NDArray[np.int64]:
+        """The faces of which something was said, or taken back, after this action."""
+        rows = self._connection.rows(
+            "select distinct face from statement where action > ?1 or revoked_by > ?1", (action,)
+        )
+        return np.array([face for (face,) in rows], dtype=np.int64)
 
     def taken_back(self, faces: Iterable[int]) -> set[int]:
         """Those of the faces of which a word that said whose they are was taken back."""

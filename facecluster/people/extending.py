@@ -12,7 +12,13 @@ from facecluster.errors import UsageError
 from facecluster.grouping import Constraints, attach, attach_lone, grow, settle
 from facecluster.library import Grouping, Library
 from facecluster.people.bonds import constraints
-from facecluster.people.regrouping import Regrouping, check_churn, outcome
+from facecluster.people.regrouping import (
+    Numbers,
+    Regrouping,
+    check_churn,
+    outcome,
+    up_to_date,
+)
 from facecluster.people.settings import HowGrouped, how_grouped
 
 __all__ = ["extend", "may_extend"]
@@ -51,26 +57,20 @@ def extend(library: Library, *, allow_churn: bool = False) -> Regrouping:
     newest = library.groupings.newest()
     if newest is None:
         raise UsageError("Nothing is grouped yet: run 'facecluster group' first.")
+    heard = library.statements.newest()
     faces, vectors = library.embeddings(newest.model)
     known = library.groupings.looked_at()
     changed = ~np.isin(faces, known.faces[~known.changed])
     previous, unused = library.groupings.previous(faces)
     settled, new, labels = _placed(library, newest, faces, vectors, previous, changed)
-    numbers, next_number = _numbered(labels, settled, unused)
+    made = Numbers(faces, *_numbered(labels, settled, unused), unused)
     with library.transaction():
         before = library.groupings.at_home()
-        write = changed | (numbers != previous)
-        library.groupings.extend(faces[write], numbers[write], next_number)
+        made, spoken_of = up_to_date(library, made, heard)
+        write = (changed | (made.numbers != previous)) & ~np.isin(faces, spoken_of)
+        library.groupings.extend(faces[write], made.numbers[write], made.next_number)
         churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
-    return outcome(
-        library,
-        faces,
-        previous,
-        numbers,
-        churn,
-        new_groups=next_number - unused,
-        looked_at=int(new.sum()),
-    )
+    return outcome(library, made, previous, churn, looked_at=int(new.sum()))
 
 
 def _placed(

@@ -17,7 +17,16 @@ from facecluster.people.bonds import constraints
 from facecluster.people.linking import linkage_kept
 from facecluster.people.settings import HowGrouped
 
-__all__ = ["Churn", "Regrouping", "check_churn", "regroup", "regroup_steps"]
+__all__ = [
+    "Churn",
+    "Numbers",
+    "Regrouping",
+    "check_churn",
+    "outcome",
+    "regroup",
+    "regroup_steps",
+    "up_to_date",
+]
 
 # The stated faces in a group of their own person, and the people who lead a group.
 Home = tuple[set[int], set[int]]
@@ -56,6 +65,17 @@ class Churn:
     names_lost: int
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The group number (N,) of each of the faces (N,), -1 for none: unused is the first new one,
+    next_number the first that is still to be given."""
+
+    faces: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    next_number: int
+    unused: int
+
+
 def regroup(
     library: Library,
     model: int,
@@ -81,22 +101,40 @@ def regroup_steps(
     an error, and nothing is changed, when named faces would leave their person's groups, as those
     unseen do.
     """
+    known = library.statements.newest()
     faces, vectors = library.embeddings(model)
     labels = yield from _grouped(library, faces, vectors, how.settings)
     previous, unused = library.groupings.previous(faces)
-    numbers, next_number = renumber(labels, previous, unused)
+    made = Numbers(faces, *renumber(labels, previous, unused), unused)
     with library.transaction():
         before = library.groupings.at_home()
+        made, spoken_of = up_to_date(library, made, known)
         library.groupings.save(
             model=model,
             method=how.settings.method,
             settings=how.kept(),
             faces=faces,
-            numbers=numbers,
-            next_number=next_number,
+            numbers=made.numbers,
+            next_number=made.next_number,
         )
+        library.groupings.look_again(spoken_of)
         churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
-    return outcome(library, faces, previous, numbers, churn, new_groups=next_number - unused)
+    return outcome(library, made, previous, churn)
+
+
+def up_to_date(library: Library, made: Numbers, known: int) -> tuple[Numbers, NDArray[np.int64]]:
+    """The numbers as they may be written after all that was said meanwhile, after action `known`,
+    and the faces that it was said of.
+
+    These stay where the user's word has put them, for the next grouping to look at; and numbers
+    that were given away meanwhile are not given again. Within a transaction.
+    """
+    spoken_of = library.statements.spoken_of_since(known)
+    now, unused = library.groupings.previous(made.faces)
+    later = unused - made.unused
+    numbers = np.where(made.numbers >= made.unused, made.numbers + later, made.numbers)
+    numbers = np.where(np.isin(made.faces, spoken_of), now, numbers)
+    return Numbers(made.faces, numbers, made.next_number + later, unused), spoken_of
 
 
 def _grouped(
@@ -137,15 +175,14 @@ def check_churn(before: Home, after: Home, *, allowed: bool) -> Churn:
 
 def outcome(
     library: Library,
-    faces: NDArray[np.int64],
+    made: Numbers,
     previous: NDArray[np.int64],
-    numbers: NDArray[np.int64],
     churn: Churn,
     *,
-    new_groups: int,
     looked_at: int | None = None,
 ) -> Regrouping:
-    """What the change from previous to numbers, (N,), comes to; looked_at is None: a full pass."""
+    """What the change from the previous numbers (N,) comes to; looked_at is None: a full pass."""
+    faces, numbers = made.faces, made.numbers
     looked = library.groupings.looked_at()
     return Regrouping(
         faces=len(faces),
@@ -157,7 +194,7 @@ def outcome(
         new_faces=int(np.sum((previous < 0) & (numbers >= 0))),
         full=looked_at is None,
         looked_at=len(faces) if looked_at is None else looked_at,
-        new_groups=new_groups,
+        new_groups=made.next_number - made.unused,
         moved_faces=int(np.sum((previous >= 0) & (previous != numbers))),
         since_full=float(looked.later.mean()) if len(looked.faces) else 0.0,
     )

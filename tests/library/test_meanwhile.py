@@ -1,0 +1,118 @@
+"""What is said, and what goes, while a grouping is being made: nothing of it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from facecluster.grouping import Settings
+from facecluster.library import Library
+from facecluster.people import (
+    HowGrouped,
+    extend,
+    merge,
+    name_faces,
+    regroup,
+    regroup_steps,
+    take_out,
+    undo,
+)
+from facecluster.people import extending
+
+from .test_extending import Put, full, grouped
+
+HOW = HowGrouped(Settings("agglomerative", 1.0, None))
+
+
+def regroup_with(library: Library, model: int, meanwhile: Callable[[], object]) -> None:
+    """A full pass, and `meanwhile` after it has read what was said."""
+    steps = regroup_steps(library, model, HOW)
+    next(steps)
+    meanwhile()
+    for _ in steps:
+        pass
+
+
+def extend_with(
+    library: Library, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]
+) -> None:
+    """What is new is placed, and `meanwhile` after it has read what was said."""
+    real = extending.settle
+
+    def settle(*words: object, **more: object) -> object:
+        meanwhile()
+        return real(*words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(extending, "settle", settle)
+    extend(library)
+    monkeypatch.undo()
+
+
+@pytest.fixture
+def two_groups(library: Library, model: int, put: Put) -> None:
+    for place, who in enumerate((1, 1, 1, 1, 2, 2)):
+        put(f"/{place}", who)
+    full(library, model)
+    assert grouped(library) == {1: [1, 2, 3, 4], 2: [5, 6]}
+
+
+def test_an_undo_during_a_full_pass_holds_then_and_later(
+    library: Library, model: int, two_groups: None
+) -> None:
+    merge(library, [1, 2], command="merge")
+    regroup_with(library, model, lambda: undo(library, command="undo"))
+    assert grouped(library) == {1: [1, 2, 3, 4], 2: [5, 6]}
+    extend(library)
+    assert grouped(library) == {1: [1, 2, 3, 4], 2: [5, 6]}
+
+
+def test_faces_taken_out_during_a_grouping_stay_out_and_no_number_is_given_twice(
+    library: Library,
+    model: int,
+    two_groups: None,
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put("/a", 3)
+    put("/b", 3)
+    extend_with(library, monkeypatch, lambda: take_out(library, [1, 2], 1, command="x"))
+    after = {3: [1, 2], 1: [3, 4], 2: [5, 6], 4: [7, 8]}
+    assert grouped(library) == after
+    extend(library)
+    assert grouped(library) == after
+    put("/c", 4)
+    put("/d", 4)
+    regroup_with(library, model, lambda: take_out(library, [5], 2, command="x"))
+    assert grouped(library) == {**after, 2: [6], None: [5], 5: [9, 10]}
+
+
+def test_a_name_given_during_a_full_pass_binds_the_next_grouping(
+    library: Library, model: int, two_groups: None
+) -> None:
+    regroup_with(library, model, lambda: name_faces(library, [5, 1], "Ann", command="name"))
+    assert library.groupings.looked_at().changed.tolist() == [True, *[False] * 3, True, False]
+    extend(library)
+    assert {face.person for face in library.faces() if face.face in (1, 5)} == {"Ann"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_photo_that_goes_meanwhile_is_left_out(
+    library: Library,
+    model: int,
+    two_groups: None,
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+) -> None:
+    put("/a", 3)
+
+    def remove() -> None:
+        library.scanned.remove(["/0", "/a"])
+
+    if whole:
+        regroup_with(library, model, remove)
+    else:
+        extend_with(library, monkeypatch, remove)
+    assert grouped(library) == {1: [2, 3, 4], 2: [5, 6]}
+    assert regroup(library, model, method="agglomerative", threshold=1.0, k=None).faces == 5
