@@ -11,6 +11,7 @@ from facecluster.library import Library
 from facecluster.people import (
     HowGrouped,
     extend,
+    extending,
     merge,
     name_faces,
     regroup,
@@ -18,7 +19,6 @@ from facecluster.people import (
     take_out,
     undo,
 )
-from facecluster.people import extending
 
 from .test_extending import Put, full, grouped
 
