@@ -138,6 +138,7 @@ class Scan:
         yield from self._analyze()
         gone = really_gone(self._missing | self._left_behind())
         self._library.scanned.remove(gone)
+        self._library.scanned.follow()
         self.summary.removed = len(gone)
         yield from self._embed_again()
         self._library.scanned.finish(self._model)

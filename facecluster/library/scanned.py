@@ -11,11 +11,12 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, Value, moments_of
+from facecluster.library.connection import Connection, moments_of
 from facecluster.library.face_rows import faces_of, put_face
+from facecluster.library.following import Following, drop_orphans
 from facecluster.library.forgetting import Forgetting, left_out
-from facecluster.library.matching import SeenFace, match_faces, same_faces
-from facecluster.library.vectors import pack_vectors, unpack_vectors
+from facecluster.library.matching import match_faces
+from facecluster.library.vectors import pack_vectors
 from facecluster.moments import MARK, content_of, file_of, is_clip
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo
 
@@ -53,6 +54,7 @@ class Scanned:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._forgetting = Forgetting(connection)
+        self._following = Following(connection)
 
     def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
         """The files at or below the roots (absolute paths), by path."""
@@ -110,7 +112,8 @@ class Scanned:
         An analysis with a photo but no embeddings says only that the file has that known content.
         An error is kept beside the file's last readable content. Faces found again (IoU >= 0.5)
         keep their ids; faces with statements are never dropped; when a file's content changed,
-        statements follow their faces into the new content. Faces that were forgotten are left out.
+        statements `follow` their faces into the new content. Faces that were forgotten are left
+        out.
         """
         with self._connection.transaction():
             for analysis in analyses:
@@ -168,12 +171,19 @@ class Scanned:
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""
         with self._connection.transaction():
+            for path in paths:
+                self._following.gone(path)
             self._connection.run_many(
                 f"delete from file where {_OF_FILE}", ((path,) for path in paths)
             )
             # Statements hold on to their faces, so a photo with one stays, whole: should its
             # file come back, everything is there again for one hash.
-            self._drop_orphans()
+            drop_orphans(self._connection)
+
+    def follow(self) -> None:
+        """Let what was said of the old contents of changed and moved files follow (see
+        following.py): for the end of a scan."""
+        self._following.carry_out()
 
     def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
         """Note that files of a photo have other bytes around the same picture, all the same ones.
@@ -225,7 +235,7 @@ class Scanned:
             raise ValueError(f"content {photo.sha256} is not known: its faces are needed")
         self._put_file(analysis.file, number, None)
         if before and before[0][0] != number:
-            self._follow(before[0][0], number, was_known=bool(known))
+            self._following.changed(analysis.file.path, before[0][0], number, known=bool(known))
 
     def _put_file(self, file: FileStamp, photo: int | None, error: str | None) -> None:
         self._connection.run(
@@ -295,67 +305,6 @@ class Scanned:
         order = np.array([ids[row] for row in range(len(faces))], dtype=np.int64)
         self.add_embeddings(model, order, vectors)
 
-    def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
-        """Let the statements about a file's old content follow its faces into the new content.
-
-        They move; or, when another file still has the old content, are said of the new one too.
-        Content that was known before has a history of its own, which nothing is added to but
-        what would otherwise be left without a file.
-        """
-        left = self._connection.rows("select 1 from file where photo = ?", (old_photo,))
-        if left and was_known:
-            return
-        old, new = (self._seen_faces(photo) for photo in (old_photo, new_photo))
-        for one, other in same_faces(old, new):
-            if self._connection.rows("select 1 from statement where face = ?", (other,)):
-                continue
-            if left:
-                self._connection.run(
-                    "insert into statement (action, face, kind, person, part, revoked_by)"
-                    " select action, ?, kind, person, part, revoked_by from statement"
-                    " where face = ? order by id",
-                    (other, one),
-                )
-                continue
-            self._connection.run("update statement set face = ? where face = ?", (other, one))
-            for table in ("member", "moved"):
-                self._connection.run(
-                    f"update or ignore {table} set face = ? where face = ?", (other, one)
-                )
-        self._drop_orphans("photo.id = ?", (old_photo,))
-
-    def _seen_faces(self, photo: int) -> list[SeenFace]:
-        width, height = self._connection.rows(
-            "select width, height from photo where id = ?", (photo,)
-        )[0]
-        vectors: dict[int, dict[int, NDArray[np.float32]]] = {}
-        for face, model, vector, dimension in self._connection.rows(
-            "select face, model, vector, dimension from face"
-            " join embedding on embedding.face = face.id join model on model.id = model"
-            " where photo = ?",
-            (photo,),
-        ):
-            vectors.setdefault(face, {})[model] = unpack_vectors([vector], dimension)[0]
-        return [
-            SeenFace(number, _share(face.box, width, height), vectors.get(number, {}))
-            for number, face in faces_of(self._connection, photo).items()
-        ]
-
-    def _drop_orphans(self, where: str = "true", parameters: Sequence[Value] = ()) -> None:
-        """Delete photos that no file has, unless the user said something of one of their faces.
-
-        A clip's frames stay together: what is known of its content must be all of it.
-        """
-        content = "substr(photo.sha256, 1, 64)"
-        self._connection.run(
-            f"delete from photo where {where}"
-            " and not exists (select 1 from file where file.photo = photo.id)"
-            " and not exists (select 1 from photo same join face on face.photo = same.id"
-            f" join statement on statement.face = face.id where same.sha256 = {content}"
-            f" or {moments_of('same.sha256', content)})",
-            parameters,
-        )
-
 
 def below(roots: Sequence[str]) -> tuple[str, list[str]]:
     """The condition on `path` for files at or below the roots, however many these are.
@@ -382,10 +331,6 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _share(box: Box, width: int, height: int) -> Box:
-    return Box(box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height)
 
 
 def _without(

@@ -323,6 +323,26 @@ def merges_kept(database: Database) -> None:
     _execute(database, _MERGES)
 
 
+# Found by a scan, which has not ended yet (see following.py). new is null for a file that is gone;
+# known: the new content was there before; lived: in a file.
+_FOLLOWING = """
+create table changed_file (
+    id integer primary key,
+    path text not null,
+    old integer not null references photo on delete cascade,
+    new integer references photo on delete cascade,
+    known integer not null default 0,
+    lived integer not null default 0
+) strict;
+"""
+
+
+@MIGRATIONS()
+def words_follow_at_the_end(database: Database) -> None:
+    """Which files have another content now, until what was said of the old one has followed."""
+    _execute(database, _FOLLOWING)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

@@ -1,0 +1,154 @@
+"""What was said of a photo follows it when its file is edited, moved, or both.
+
+A scan only notes which file has another content now, or none. What follows from it is done at its
+end, when all contents are where they are: until then a file that was renamed looks like one that
+was edited, and its photo like one that is gone. The notes of a scan that was stopped wait for the
+next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecluster.library.connection import Connection, Value, moments_of
+from facecluster.library.face_rows import faces_of
+from facecluster.library.matching import SeenFace, same_faces, same_picture
+from facecluster.library.vectors import unpack_vectors
+from facecluster.records import Box
+
+__all__ = ["Following", "drop_orphans"]
+
+
+class Following:
+    """The notes, and what follows from them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def changed(self, path: str, old: int, new: int, *, known: bool) -> None:
+        """Note that a file's content is another photo now; known: that one was there before."""
+        lived = known and self._connection.rows(
+            "select 1 from file where photo = ?1 and path <> ?2"
+            " union all select 1 from changed_file where old = ?1",
+            (new, path),
+        )
+        self._connection.run(
+            "insert into changed_file (path, old, new, known, lived) values (?, ?, ?, ?, ?)",
+            (path, old, new, int(known), int(bool(lived))),
+        )
+
+    def gone(self, path: str) -> None:
+        """Note that a file goes, if something was said of its photo."""
+        self._connection.run(
+            "insert into changed_file (path, old) select path, photo from file where path = ?"
+            " and photo in (select photo from face join statement on statement.face = face.id)",
+            (path,),
+        )
+
+    def carry_out(self) -> None:
+        """Let what was said follow, all or nothing."""
+        with self._connection.transaction():
+            for old, new, known, lived in self._connection.rows(
+                "select old, new, known, lived from changed_file order by id"
+            ):
+                twin = self._moved(old) if new is None else new
+                if twin is not None and not (lived and self._came_from_elsewhere(twin)):
+                    self._follow(old, twin, was_known=bool(known))
+            self._connection.run("delete from changed_file")
+
+    def _came_from_elsewhere(self, photo: int) -> bool:
+        """Whether the photo has no file but such as had another content: it was renamed."""
+        return not self._connection.rows(
+            "select 1 from file where photo = ? and path not in (select path from changed_file)",
+            (photo,),
+        )
+
+    def _moved(self, old: int) -> int | None:
+        """The same picture in a file with other bytes, when the old photo has none any more.
+
+        Its faces are at the very same places, and nothing was said of any of them.
+        """
+        rows = self._connection.rows(
+            "select distinct other.photo from face mine join face other"
+            " on (other.x0, other.y0, other.x1, other.y1) = (mine.x0, mine.y0, mine.x1, mine.y1)"
+            " where mine.photo = ?1 and other.photo <> ?1"
+            " and not exists (select 1 from file where file.photo = ?1)"
+            " and exists (select 1 from file where file.photo = other.photo)"
+            " and not exists (select 1 from face join statement on statement.face = face.id"
+            " where face.photo = other.photo)",
+            (old,),
+        )
+        seen = self._seen_faces(old)
+        return next((new for (new,) in rows if same_picture(seen, self._seen_faces(new))), None)
+
+    def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
+        """Let the statements about a file's old content follow its faces into the new content.
+
+        They move; or, when another file still has the old content, are said of the new one too.
+        Content that was known before has a history of its own, which nothing is added to but
+        what would otherwise be left without a file.
+        """
+        left = self._connection.rows("select 1 from file where photo = ?", (old_photo,))
+        if left and was_known:
+            return
+        old, new = (self._seen_faces(photo) for photo in (old_photo, new_photo))
+        for one, other in same_faces(old, new):
+            if self._connection.rows("select 1 from statement where face = ?", (other,)):
+                continue
+            if left:
+                self._connection.run(
+                    "insert into statement (action, face, kind, person, part, revoked_by)"
+                    " select action, ?, kind, person, part, revoked_by from statement"
+                    " where face = ? order by id",
+                    (other, one),
+                )
+                continue
+            self._connection.run("update statement set face = ? where face = ?", (other, one))
+            for table in ("member", "moved"):
+                self._connection.run(
+                    f"update or ignore {table} set face = ? where face = ?", (other, one)
+                )
+        drop_orphans(self._connection, "photo.id = ?", (old_photo,))
+
+    def _seen_faces(self, photo: int) -> list[SeenFace]:
+        width, height = self._connection.rows(
+            "select width, height from photo where id = ?", (photo,)
+        )[0]
+        vectors: dict[int, dict[int, NDArray[np.float32]]] = {}
+        for face, model, vector, dimension in self._connection.rows(
+            "select face, model, vector, dimension from face"
+            " join embedding on embedding.face = face.id join model on model.id = model"
+            " where photo = ?",
+            (photo,),
+        ):
+            vectors.setdefault(face, {})[model] = unpack_vectors([vector], dimension)[0]
+        return [
+            SeenFace(number, _share(face.box, width, height), vectors.get(number, {}))
+            for number, face in faces_of(self._connection, photo).items()
+        ]
+
+
+def drop_orphans(
+    connection: Connection, where: str = "true", parameters: Sequence[Value] = ()
+) -> None:
+    """Delete photos that no file has, unless the user said something of one of their faces.
+
+    A clip's frames stay together: what is known of its content must be all of it. What a file was
+    before stays while that is only noted.
+    """
+    content = "substr(photo.sha256, 1, 64)"
+    connection.run(
+        f"delete from photo where {where}"
+        " and not exists (select 1 from file where file.photo = photo.id)"
+        " and not exists (select 1 from photo same join face on face.photo = same.id"
+        f" join statement on statement.face = face.id where same.sha256 = {content}"
+        f" or {moments_of('same.sha256', content)})",
+        parameters,
+    )
+
+
+def _share(box: Box, width: int, height: int) -> Box:
+    return Box(box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height)

@@ -1,0 +1,118 @@
+"""What was said stays with its content when files are edited, renamed, swapped, or all of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_up_networks import draw, fake_analyzer
+
+from facecluster.library import Fact, Library
+from facecluster.scan import scan
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with Library.open(tmp_path / "db" / "library.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(library: Library, tmp_path: Path) -> Path:
+    """a.png and b.png, two near pictures of two people; of a's it was said who they are."""
+    folder = tmp_path / "photos"
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2))
+    draw(folder / "b.png", (5, 8, 1), (51, 30, 2), note=1)
+    look(library, folder)
+    alice = library.statements.person("Alice", create=True)
+    library.statements.say([Fact(1, "is", alice)], command="name")
+    library.statements.say([Fact(2, "ignore", None)], command="ignore")
+    assert shown(library) == {"a.png": ["Alice"], "b.png": [None, None]}
+    return folder
+
+
+def look(library: Library, folder: Path) -> None:
+    for _ in scan(library, [folder], fake_analyzer()):
+        pass
+
+
+def shown(library: Library) -> dict[str, list[str | None]]:
+    """Who is on each photo, from left to right; ignored faces are left out."""
+    found: dict[str, list[str | None]] = {}
+    for face in sorted(library.faces(), key=lambda face: face.box.x0):
+        found.setdefault(Path(face.path).name, []).append(face.person)
+    return found
+
+
+def test_two_names_swapped_take_their_words_along(library: Library, folder: Path) -> None:
+    (folder / "a.png").rename(folder / "t")
+    (folder / "b.png").rename(folder / "a.png")
+    (folder / "t").rename(folder / "b.png")
+    look(library, folder)
+    assert shown(library) == {"b.png": ["Alice"], "a.png": [None, None]}
+
+
+def test_names_that_move_up_give_their_words_to_nobody(library: Library, folder: Path) -> None:
+    draw(folder / "c.png", (6, 8, 1), (52, 30, 2), note=2)
+    look(library, folder)
+    (folder / "b.png").rename(folder / "a.png")  # what was a.png is deleted
+    (folder / "c.png").rename(folder / "b.png")
+    look(library, folder)
+    assert shown(library) == {"a.png": [None, None], "b.png": [None, None]}
+    draw(folder / "again.png", (4, 8, 1), (50, 30, 2))
+    look(library, folder)
+    assert shown(library)["again.png"] == ["Alice"]
+
+
+@pytest.mark.parametrize("kept_as", ["0.png", "z.png"])
+def test_an_edit_that_keeps_the_original_beside_it_has_the_words_twice(
+    library: Library, folder: Path, kept_as: str
+) -> None:
+    shutil.move(folder / "a.png", folder / kept_as)
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=3)
+    look(library, folder)
+    assert shown(library) == {kept_as: ["Alice"], "a.png": ["Alice"], "b.png": [None, None]}
+
+
+def test_a_crop_in_place_keeps_the_words(library: Library, folder: Path) -> None:
+    draw(folder / "a.png", (40, 8, 2), (2, 20, 1), note=4, size=(80, 60))
+    look(library, folder)
+    assert shown(library)["a.png"] == ["Alice"]
+
+
+def test_a_photo_that_was_moved_and_given_other_bytes_keeps_the_words(
+    library: Library, folder: Path
+) -> None:
+    (folder / "a.png").unlink()
+    draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=5)
+    look(library, folder)
+    assert shown(library) == {"new.png": ["Alice"], "b.png": [None, None]}
+
+
+def test_a_photo_of_others_at_the_same_places_is_no_moved_one(
+    library: Library, folder: Path
+) -> None:
+    (folder / "a.png").unlink()
+    draw(folder / "new.png", (4, 8, 1), (50, 30, 3), note=5)
+    look(library, folder)
+    assert shown(library) == {"new.png": [None, None], "b.png": [None, None]}
+
+
+def test_a_copy_over_the_original_keeps_the_words(library: Library, folder: Path) -> None:
+    shutil.copy(folder / "b.png", folder / "a.png")
+    look(library, folder)
+    assert shown(library) == {"a.png": ["Alice"]}, "one content in two files is one photo"
+
+
+def test_what_a_stopped_scan_noted_is_carried_out_by_the_next(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=6)
+    stopped = iter(scan(library, [folder], fake_analyzer()))
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert shown(library)["a.png"] == [None, None]
+    look(library, folder)
+    assert shown(library)["a.png"] == ["Alice"]
