@@ -131,7 +131,9 @@ class Scanned:
         """Keep row i of vectors, (N, D), for faces[i]; replaces what this model said before."""
         with self._connection.transaction():
             self._connection.run_many(
-                "insert into embedding (model, face, vector) values (?, ?, ?)"
+                # Another scan may have taken the face out meanwhile.
+                "insert into embedding (model, face, vector) select ?1, ?2, ?3"
+                " where exists (select 1 from face where id = ?2)"
                 " on conflict (model, face) do update set vector = excluded.vector",
                 (
                     (model, face, vector)

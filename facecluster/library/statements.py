@@ -84,6 +84,9 @@ class Action:
     undone: bool
 
 
+_STILL_THERE = "exists (select 1 from face where id = ?2)"
+
+
 class Statements:
     """The user's words about faces, and what follows from them now."""
 
@@ -95,6 +98,7 @@ class Statements:
     ) -> int:
         """Append one action that states these facts, all or nothing; the action's number.
 
+        Of faces that another program has taken out meanwhile nothing is stated.
         births are when people were born, each a date in ISO 8601, a month or a year.
         """
         if not facts and not births:
@@ -102,7 +106,8 @@ class Statements:
         with self._connection.transaction():
             action = self._append(command, None)
             self._connection.run_many(
-                "insert into statement (action, face, kind, person) values (?, ?, ?, ?)",
+                "insert into statement (action, face, kind, person) select ?1, ?2, ?3, ?4"
+                f" where {_STILL_THERE}",
                 ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
             )
             self._connection.run_many(
@@ -127,7 +132,8 @@ class Statements:
             action = self._append(command, None)
             rows = [(face, place) for place, part in enumerate(parts) for face in part]
             self._connection.run_many(
-                "insert into statement (action, face, kind, part) values (?, ?, 'part', ?)",
+                "insert into statement (action, face, kind, part) select ?1, ?2, 'part', ?3"
+                f" where {_STILL_THERE}",
                 ((action, int(face), part) for face, part in [*rows, *((f, None) for f in loose)]),
             )
         return action

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from facecluster.grouping import Settings
-from facecluster.library import Library
+from facecluster.library import Fact, Library
 from facecluster.people import (
     HowGrouped,
     extend,
@@ -116,3 +117,19 @@ def test_a_photo_that_goes_meanwhile_is_left_out(
         extend_with(library, monkeypatch, remove)
     assert grouped(library) == {1: [2, 3, 4], 2: [5, 6]}
     assert regroup(library, model, method="agglomerative", threshold=1.0, k=None).faces == 5
+
+
+def test_what_is_said_of_a_face_that_went_meanwhile_holds_of_the_others(
+    library: Library, model: int, two_groups: None
+) -> None:
+    ann = library.statements.person("Ann", create=True)
+    gone = 99
+    said = [Fact(face, "is", ann) for face in (gone, 5)]
+    library.statements.say(said, command="name")
+    library.statements.part([[gone, 1], [2, 3]], command="split")
+    assert [fact.face for fact in library.statements.truth()] == [5]
+    vectors = np.eye(16, dtype=np.float32)[[3, 3]]
+    library.scanned.add_embeddings(model, np.array([gone, 6]), vectors)
+    faces, found = library.embeddings(model)
+    assert gone not in faces
+    assert np.array_equal(found[faces == 6], vectors[:1])
