@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -12,6 +14,7 @@ from facecluster.exchange.tree import MAX_BYTES, UnusableFile
 __all__ = ["embedded", "load"]
 
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_SCAN = 0xDA  # the segment that ends the header of a JPEG
 _BLANKS = b"\0 \r\n\t"
 _FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
 
@@ -19,7 +22,8 @@ _FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
 def embedded(path: Path) -> bytes | None:
     """The XMP packet inside a JPEG, PNG, WebP, TIFF, AVIF or HEIC file, None when there is none.
 
-    No pixel is decoded. UnusableFile when the file may not be read.
+    No pixel is decoded. UnusableFile when the file may not be read, or has a packet that
+    cannot be reached.
     """
     try:
         with open(path, "rb") as file:
@@ -43,15 +47,30 @@ def load(path: Path) -> bytes:
 def _in_jpeg(path: Path) -> bytes | None:
     """By the segments of the header: Pillow takes ten times as long."""
     with open(path, "rb") as file:
-        file.seek(2)
-        while len(header := file.read(4)) == 4 and header[0] == 0xFF and header[1] != 0xDA:
-            size = int.from_bytes(header[2:], "big") - 2
-            if size < 0:
-                return None
-            segment = file.read(size)
-            if header[1] == 0xE1 and segment.startswith(_JPEG_XMP):
+        kind = 0
+        for kind, segment in _segments(file):
+            if kind == 0xE1 and segment.startswith(_JPEG_XMP):
                 return segment[len(_JPEG_XMP) :].strip(_BLANKS)
+        if kind != _SCAN:
+            # Other programs go on behind the damage: they would write over what is not seen here.
+            file.seek(0)
+            if _JPEG_XMP in file.read():
+                raise UnusableFile("has a damaged header with metadata in it: use its sidecar")
     return None
+
+
+def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of each segment of a JPEG's header; last, if it is whole, the first scan."""
+    file.seek(2)
+    while file.read(1) == b"\xff":
+        while (kind := file.read(1)) == b"\xff":
+            pass  # fill bytes, of which there may be any number
+        size = int.from_bytes(file.read(2), "big") - 2
+        if not kind or size < 0:
+            return
+        yield kind[0], file.read(size)
+        if kind[0] == _SCAN:
+            return
 
 
 def _in_others(path: Path, *, heif: bool) -> bytes | None:

@@ -109,6 +109,21 @@ def test_a_second_time_nothing_is_written_and_a_new_name_keeps_the_first_origina
 
 
 @needs_exiftool
+def test_what_stands_behind_fill_bytes_is_kept(run: Run, fill: Fill, album: Path) -> None:
+    path = album / "2.jpg"
+    with Image.open(path) as image:
+        title = packet("<dc:title xmlns:dc='d'>kept</dc:title>")
+        image.save(path, xmp=title, exif=image.getexif())
+    whole = path.read_bytes()
+    start = whole.index(b"http://ns.adobe.com/xap/1.0/\0") - 4
+    path.write_bytes(whole[:start] + b"\xff\xff" + whole[start:])
+    fill(named=True)
+    assert run("export", "xmp", "--embed", path).exit_code == 0
+    assert b"kept" in (embedded(path) or b"")
+    assert b"Ann" in (embedded(path) or b"")
+
+
+@needs_exiftool
 @pytest.mark.parametrize("kind", ["png", "tif", "heic"])
 def test_other_kinds_of_photos_take_names_too(tmp_path: Path, kind: str) -> None:
     from pillow_heif import register_heif_opener

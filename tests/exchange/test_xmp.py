@@ -206,6 +206,28 @@ def test_the_packet_inside_a_jpeg_is_found(tmp_path: Path) -> None:
         assert image.info["xmp"].startswith(data)
 
 
+def test_the_packet_behind_fill_bytes_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    jpeg_with(path, mwg(FORMS["elements"]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2] + b"\xff" * 3 + whole[2:])
+    assert embedded(path) == mwg(FORMS["elements"])
+
+
+def test_a_packet_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    jpeg_with(path, mwg(FORMS["elements"]))
+    whole = path.read_bytes()
+    for damage in (b"\0\0", b"\xff\xe2\0\0"):
+        path.write_bytes(whole[:2] + damage + whole[2:])
+        with pytest.raises(UnusableFile, match="damaged header with metadata in it"):
+            embedded(path)
+    plain = tmp_path / "b.jpg"
+    jpeg_with(plain, b"else", kind=b"Exif\0\0")
+    plain.write_bytes(plain.read_bytes() + whole)  # a second picture behind the first one
+    assert embedded(plain) is None
+
+
 def test_a_file_without_a_packet_has_none(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     jpeg_with(path, b"else", kind=b"Exif\0\0")
