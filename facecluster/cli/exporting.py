@@ -136,7 +136,7 @@ def _write_sidecars(changes: Changes, unusable: list[str]) -> Changes:
                 write(change)
                 done.setdefault(photo, []).append(change)
             except FaceclusterError as error:
-                unusable.append(f"{change.path}: {error}")
+                unusable.append(f"{change.path} {error}.")
     return done
 
 

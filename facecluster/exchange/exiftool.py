@@ -129,7 +129,7 @@ def _bare(packet: bytes) -> bytes:
 def _keep(photo: Path) -> None:
     """Leave the photo as it is under a second name, the first time."""
     original = photo.with_name(f"{photo.name}_original")
-    if original.exists():
+    if os.path.exists(original):
         return
     try:
         os.link(photo, original)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from facecluster.errors import FaceclusterError
 from facecluster.exchange import xmp
 from facecluster.exchange.frames import stored_size, to_stored
 from facecluster.exchange.matching import Named, Rejected, same_name
@@ -104,7 +103,7 @@ def change_for(
     say. UnusableFile when there is a sidecar that cannot be understood. Writes nothing.
     """
     sidecar = path.with_name(path.name + ".xmp")
-    return change_of(photo, sidecar, load(sidecar) if sidecar.exists() else None, named, rejected)
+    return change_of(photo, sidecar, _loaded(sidecar), named, rejected)
 
 
 def change_of(
@@ -165,11 +164,11 @@ def unified_diff(change: Change) -> str:
 def write(change: Change) -> None:
     """Put the new text in the place of the old one, whole or not at all, and read it back.
 
-    UnusableFile when somebody else has changed the file meanwhile, FaceclusterError when it cannot
-    be written; the old text stays then.
+    UnusableFile when somebody else has changed the file meanwhile, or it cannot be written; the old
+    text stays then.
     """
     target = Path(os.path.realpath(change.path))
-    if (load(target) if target.exists() else None) != change.before:
+    if _loaded(target) != change.before:
         raise UnusableFile("was changed by another program meanwhile: try again")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".facecluster-", suffix=".xmp")
@@ -178,7 +177,7 @@ def write(change: Change) -> None:
                 file.write(change.after)
                 file.flush()
                 os.fsync(file.fileno())
-            mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+            mode = target.stat().st_mode & 0o777 if change.before is not None else 0o666 & ~_umask()
             os.chmod(name, mode)
             if Path(name).read_bytes() != change.after:
                 raise OSError("what was read back is not what was written")
@@ -188,7 +187,13 @@ def write(change: Change) -> None:
                 os.unlink(name)
             raise
     except OSError as error:
-        raise FaceclusterError(f"{change.path} cannot be written: {error}.") from error
+        raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
+
+
+def _loaded(sidecar: Path) -> bytes | None:
+    """The bytes of a sidecar; None when there is none."""
+    # os.path, as Path.exists raises an error for a name too long, which a sidecar's easily is
+    return load(sidecar) if os.path.exists(sidecar) else None
 
 
 class _Edits:

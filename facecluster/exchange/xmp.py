@@ -8,6 +8,7 @@ or a circle, also in pixels; written by digiKam, Lightroom, Picasa and others. M
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,8 @@ def named_faces(photo: ListedPhoto, path: str, unusable: list[str]) -> list[Name
     file = Path(path)
     sidecars = (file.with_name(file.name + ".xmp"), file.with_suffix(".xmp"))
     found: list[Named] = []
-    for source in (*(one for one in sidecars if one.is_file()), file):
+    # os.path, as Path.is_file raises an error for a name too long, which a sidecar's easily is
+    for source in (*(one for one in sidecars if os.path.isfile(one)), file):
         try:
             packet = embedded(source) if source == file else load(source)
             if packet is None:

@@ -1,6 +1,8 @@
 """Names leave the library and come back: the commands, on real files in all eight orientations."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,6 +154,21 @@ def test_bad_sidecars_are_told_left_alone_and_make_the_exit_code_3(
     assert result.exit_code == 3
     assert result.stdout.startswith("14 faces named")
     assert "document type" in result.stderr
+
+
+def test_a_photo_whose_name_leaves_no_room_for_a_sidecars_holds_up_no_other(
+    run: Run, fill: Fill, album: Path
+) -> None:
+    longest = album / f"2{'x' * 250}.jpg"
+    (album / "2.jpg").rename(longest)
+    fill(named=True)
+    result = run("export", "xmp")
+    assert result.exit_code == 3
+    assert "7 sidecars written, 1 could not be." in result.stderr
+    assert f"{longest}.xmp cannot be written: {os.strerror(errno.ENAMETOOLONG)}." in result.stderr
+    fill(named=False)
+    assert run("import", "xmp").stdout.startswith("14 faces named, 0 had that name already")
+    assert run("forget", "Ann", "--yes").exit_code == 0
 
 
 def test_regions_without_a_face_and_odd_names_are_told(run: Run, fill: Fill, album: Path) -> None:

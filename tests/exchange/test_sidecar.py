@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecluster.errors import FaceclusterError
 from facecluster.exchange import sidecar
 from facecluster.exchange.frames import to_stored
 from facecluster.exchange.matching import Named, Rejected
@@ -201,7 +200,7 @@ def test_a_sidecar_that_changed_meanwhile_or_cannot_be_written_stays(
         raise OSError("the disk is full")
 
     monkeypatch.setattr(sidecar.os, "replace", full)
-    with pytest.raises(FaceclusterError, match="full"):
+    with pytest.raises(UnusableFile, match="full"):
         write(Change(path, b"newer", b"ours"))
     assert [one.name for one in tmp_path.iterdir()] == ["a.xmp"]
     assert path.read_bytes() == b"newer"
