@@ -249,9 +249,9 @@ def _look(
     before = known.get(file.path)
     if before is None or before.stamp != file:
         return Look(file)
-    if before.error or accepts(before.detector):
-        return None
-    return Look(file, before.sha256)
+    if before.error:
+        return Look(file) if images.may_pass(before.error) else None
+    return None if accepts(before.detector) else Look(file, before.sha256)
 
 
 def _analysed(looks: Sequence[Look]) -> list[OfFile]:

@@ -73,7 +73,12 @@ def arrivals(
 
     Raises MissingRoot, and nothing is changed, when a folder seems to be unplugged.
     """
-    looked_at = list(scan(library, roots, analyzer))
+    told = {one.path: one.reason for one in library.status().unreadable}
+    looked_at = [
+        one
+        for one in scan(library, roots, analyzer)
+        if one.error is None or told.get(one.file.path) != one.error  # else it is tried in vain
+    ]
     if any(one.faces for one in looked_at):
         place()
     return [

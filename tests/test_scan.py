@@ -5,6 +5,7 @@ Run as a program, it scans the folder argv[2] into the library argv[1], for the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -303,6 +304,28 @@ def test_unreadable_photos_are_data_and_tried_again_only_when_they_change(
     assert opened["read_all"] == ["bad.png"]
     assert named(library)["bad.png"] == [("4", None)]
     assert len(library.status().unreadable) == 1
+
+
+@pytest.mark.parametrize(
+    "why", [PermissionError(), FileNotFoundError(), OSError(errno.EIO, "no luck"), MemoryError()]
+)
+def test_a_photo_that_could_not_be_read_for_now_is_tried_again_by_each_scan(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, why: Exception
+) -> None:
+    def refuse(path: Path, mode: str, buffering: int = -1) -> object:
+        if path.name == "one.png" and buffering:  # not when it is hashed
+            raise why
+        return open(path, mode, buffering)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("facecluster.images.reading.open", refuse, raising=False)
+        for _ in range(2):
+            assert run(library, photos).summary.unreadable == 1
+    assert "one.png" not in named(library)
+    assert run(library, photos).summary.analysed == 1
+    assert "one.png" in named(library)
+    assert library.status().unreadable == ()
+    assert run(library, photos).total == 0
 
 
 def test_a_damaged_edit_keeps_what_was_known_until_it_is_repaired(

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_up_networks import draw, fake_analyzer
 
 from facecluster.library import Library
-from facecluster.watching import changes
+from facecluster.watching import arrivals, changes
 
 SAMPLES = Path(__file__).parent.parent / "examples" / "photos"
 PHOTOS = sorted(SAMPLES.glob("*.jpg"))
@@ -59,6 +60,23 @@ def test_a_file_is_told_of_once_when_it_is_whole(folder: Path) -> None:
     listener.join(timeout=20)
     assert not listener.is_alive()
     assert len(heard) == 3
+
+
+def test_a_photo_that_still_may_not_be_read_is_told_of_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    draw(folder / "one.png", (4, 8, 1))
+    with Library.open(tmp_path / "library.sqlite") as library:
+        with monkeypatch.context() as patch:
+            patch.setattr("facecluster.images.reading.open", refuse, raising=False)
+            (told,) = arrivals(library, [folder], fake_analyzer(), list)
+            assert "check its permissions" in (told.error or "")
+            assert arrivals(library, [folder], fake_analyzer(), list) == []
+        (told,) = arrivals(library, [folder], fake_analyzer(), list)
+        assert len(told.faces) == 1
 
 
 @pytest.fixture

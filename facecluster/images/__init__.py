@@ -3,7 +3,7 @@
 from facecluster.images.finding import SUFFIXES, find_images
 from facecluster.images.picture import LONGEST, MAX_PIXELS, Picture
 from facecluster.images.raw import can_read_raw, is_raw
-from facecluster.images.reading import content_hash, read, read_all
+from facecluster.images.reading import content_hash, may_pass, read, read_all
 from facecluster.images.video import can_read_clips
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "content_hash",
     "find_images",
     "is_raw",
+    "may_pass",
     "read",
     "read_all",
 ]

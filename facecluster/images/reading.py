@@ -23,13 +23,18 @@ from facecluster.images.raw import is_raw, open_preview
 from facecluster.images.video import read_frame, read_frames
 from facecluster.moments import file_of, fragment, is_clip, moment_of
 
-__all__ = ["content_hash", "read", "read_all"]
+__all__ = ["content_hash", "may_pass", "read", "read_all"]
 
 # JPEG, MPO and HEIC are told apart by hand, in `_open`.
 _FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 _ORIENTATION, _DATE, _EXIF_IFD, _DATE_TAKEN = 0x0112, 0x0132, 0x8769, 0x9003
 # A larger clip is not hashed whole: so many pieces of this size, evenly over it, tell it apart.
 _PIECES, _PIECE = 64, 1 << 18
+# How reasons end that are not of the file itself, but of the machine as it was then.
+_GONE = " is not there."
+_FORBIDDEN = " may not be read: check its permissions."
+_TOO_LARGE = " needs more memory than there is."
+_FOR_NOW = "; the next scan tries again."
 
 
 def content_hash(path: Path) -> str:
@@ -97,9 +102,14 @@ def _told_of(path: Path) -> Iterator[None]:
     except (UnreadableImage, Image.DecompressionBombError, OSError) as error:
         raise _unreadable(path, error) from error
     except MemoryError as error:
-        raise UnreadableImage(f"{printable(path)} needs more memory than there is.") from error
+        raise UnreadableImage(f"{printable(path)}{_TOO_LARGE}") from error
     except Exception as error:  # Pillow meets hostile files with nearly every class there is
         raise _unreadable(path, error) from error
+
+
+def may_pass(reason: str) -> bool:
+    """Whether a file that could not be read for this reason may be read another time, unchanged."""
+    return reason.endswith((_GONE, _FORBIDDEN, _TOO_LARGE, _FOR_NOW))
 
 
 def _decode(file: IO[bytes], longest: int) -> Picture:
@@ -222,9 +232,12 @@ def _exif(image: Image.Image) -> tuple[int, str | None]:
 def _unreadable(path: Path, error: Exception) -> UnreadableImage:
     name = printable(path)
     if isinstance(error, FileNotFoundError):
-        return UnreadableImage(f"{name} is not there.")
+        return UnreadableImage(f"{name}{_GONE}")
     if isinstance(error, PermissionError):
-        return UnreadableImage(f"{name} may not be read: check its permissions.")
+        return UnreadableImage(f"{name}{_FORBIDDEN}")
+    # What the system itself reports; that of a decoder has no number, or a class of its own.
+    if isinstance(error, OSError) and error.errno and type(error).__module__ == "builtins":
+        return UnreadableImage(f"{name} cannot be read: {error.strerror}{_FOR_NOW}")
     if isinstance(error, UnreadableImage):
         return UnreadableImage(f"{name} cannot be read: {error}.")
     if isinstance(error, UnidentifiedImageError):
