@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,22 +34,53 @@ class Arrival:
 def changes(roots: Sequence[Path], *, quiet: float = QUIET) -> Iterator[None]:
     """Yields once when the watch has begun, then each time pictures came, changed or went.
 
-    Only when all of them were at rest for `quiet` seconds: nothing is read half written. Ends by
+    Only when all of them were at rest for `quiet` seconds: nothing is read half written. A root
+    that is unplugged or replaced is watched again once all of them are there. Ends by
     KeyboardInterrupt.
     """
-    events = watchfiles.watch(
+    begun, seen = False, None
+    for _ in _stirrings(roots, quiet):
+        now = _at_rest(roots, quiet) if begun else _pictures(roots)
+        # Other files change too, the library's own among them.
+        if now != seen or not begun:
+            begun, seen = True, now
+            yield
+
+
+def _stirrings(roots: Sequence[Path], quiet: float) -> Iterator[None]:
+    """Yields when a watch begins, when something happens below the roots, and when one goes.
+
+    The system watches what was at a path when the watch began, and never says that something else
+    is there now: so the roots are looked at, too.
+    """
+    while True:
+        watched = _identities(roots)
+        if watched is None:
+            time.sleep(quiet)
+            continue
+        with suppress(FileNotFoundError), closing(_events(roots)) as events:
+            next(events)
+            yield
+            for happened in events:
+                replaced = _identities(roots) != watched
+                if happened or replaced:
+                    yield
+                if replaced:
+                    break
+
+
+def _events(roots: Sequence[Path]) -> Generator[set[tuple[watchfiles.Change, str]], None, None]:
+    return watchfiles.watch(
         *roots, debounce=500, rust_timeout=500, yield_on_timeout=True, raise_interrupt=True
     )
-    next(events)
-    seen = _pictures(roots)
-    yield
-    for happened in events:
-        if happened:
-            now = _at_rest(roots, quiet)
-            # Other files change too, the library's own among them.
-            if now != seen:
-                seen = now
-                yield
+
+
+def _identities(roots: Sequence[Path]) -> list[tuple[int, int]] | None:
+    """Which files or folders the roots are now; None while one of them is not there."""
+    try:
+        return [(one.st_dev, one.st_ino) for one in map(os.stat, roots)]
+    except OSError:
+        return None
 
 
 def _at_rest(roots: Sequence[Path], quiet: float) -> list[FileStamp] | None:

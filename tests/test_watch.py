@@ -62,6 +62,30 @@ def test_a_file_is_told_of_once_when_it_is_whole(folder: Path) -> None:
     assert len(heard) == 3
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_folder_that_goes_and_comes_back_is_still_watched(folder: Path, how: str) -> None:
+    heard: list[float] = []
+    (folder / "old.jpg").write_bytes(b"old")
+    listener = threading.Thread(target=listen, args=(folder, heard), daemon=True)
+    listener.start()
+    wait_for(heard, 1)
+    kept = folder.with_name("kept")
+    shutil.copytree(folder, kept)
+    folder.rename(folder.with_name("gone"))
+    count = 2
+    if how == "removed":
+        wait_for(heard, count)
+        count += 1
+    (kept / "new.jpg").write_bytes(b"new")
+    kept.rename(folder)
+    wait_for(heard, count)  # what came with the folder
+    (folder / "newest.jpg").write_bytes(b"newest")
+    wait_for(heard, count + 1)
+    (folder / "stop.png").touch()
+    listener.join(timeout=20)
+    assert not listener.is_alive()
+
+
 def test_a_photo_that_still_may_not_be_read_is_told_of_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
