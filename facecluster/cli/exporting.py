@@ -26,7 +26,7 @@ from facecluster.errors import FaceclusterError, LibraryError
 from facecluster.moments import moment_of
 
 if TYPE_CHECKING:
-    from facecluster.exchange.folders import How
+    from facecluster.exchange.folders import How, Placed
     from facecluster.exchange.sidecar import Change
     from facecluster.library import Library, ListedPhoto
 
@@ -234,20 +234,30 @@ def export_folders(
     from facecluster.exchange.folders import photos_of_people, place
 
     people = photos_of_people(library, known_roots(library, paths))
-    total, there = sum(map(len, people.values())), []
+    total = sum(map(len, people.values()))
+    done: list[Placed] = []
     with Progress("photos") as bar:
         for one in place(people, folder.absolute(), how):
-            there.append(one)
-            bar.show(len(there), total)
+            done.append(one)
+            bar.show(len(done), total)
+    failed = [one.error for one in done if one.error is not None]
+    there = [one for one in done if one.error is None]
     if as_json:
         print_json([{"path": str(one.path), "new": one.new} for one in there])
-        return
+    else:
+        _tell_folders(len(people), there, len(failed))
+    note_all(failed)
+    if failed:
+        click.get_current_context().exit(3)
+
+
+def _tell_folders(folders: int, there: list[Placed], failed: int) -> None:
     new = sum(one.new for one in there)
     click.echo(
-        f"{counted(new, 'photo')} added, {counted(total - new, 'was', 'were')} there, "
-        f"in {counted(len(people), 'folder')}."
+        f"{counted(new, 'photo')} added, {counted(len(there) - new, 'was', 'were')} there, "
+        f"in {counted(folders, 'folder')}{f'; {failed} could not be put there' if failed else ''}."
     )
-    if not people:
+    if not folders:
         hint("nobody has a name there yet: 'facecluster groups'")
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from facecluster.errors import FaceclusterError
 from facecluster.library import Library
 from facecluster.moments import file_of
 
@@ -28,10 +27,14 @@ _RESERVED |= {f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)}
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A photo in a person's folder; new: it was not there before."""
+    """A photo in a person's folder; new: it was not there before.
+
+    error is a sentence that says why it could not be put there; then path is where it was to be.
+    """
 
     path: Path
     new: bool
+    error: str | None = None
 
 
 def photos_of_people(library: Library, roots: Sequence[str] | None) -> dict[str, list[Path]]:
@@ -65,28 +68,36 @@ def place(people: dict[str, list[Path]], folder: Path, how: How) -> Iterator[Pla
     """Put each photo into its people's folders below this one; yields what is there.
 
     What is there already is left as it is; two photos of one file name get numbers. Nothing is
-    overwritten or deleted. FaceclusterError when a file cannot be put there.
+    overwritten or deleted. OSError when the folder itself cannot be made.
     """
+    if people:
+        folder.mkdir(parents=True, exist_ok=True)
     for person, name in folder_names(people).items():
         taken: set[str] = set()
         home = folder / name
         for source in people[person]:
+            target = home / source.name
             try:
-                home.mkdir(parents=True, exist_ok=True)
-                while True:
-                    target = home / _free(source.stem, source.suffix, taken)
-                    if not os.path.lexists(target):
-                        _put(source, target, how)
-                        yield Placed(target, True)
-                        break
-                    if _is_there(source, target):
-                        yield Placed(target, False)
-                        break
+                home.mkdir(exist_ok=True)
+                target, new = _placed(source, home, how, taken)
             except OSError as error:
-                raise FaceclusterError(
-                    f"{source} cannot be put into {home}: {error.strerror or error}."
-                    + (" Use --as copy." if how == "hardlink" else "")
-                ) from error
+                why = f"{source} cannot be put into {home}: {error.strerror or error}."
+                if how == "hardlink" and not isinstance(error, FileNotFoundError):
+                    why += " Use --as copy."
+                yield Placed(target, False, why)
+            else:
+                yield Placed(target, new)
+
+
+def _placed(source: Path, home: Path, how: How, taken: set[str]) -> tuple[Path, bool]:
+    """Where the photo is in the folder now, and whether it was put there only now."""
+    while True:
+        target = home / _free(source.stem, source.suffix, taken)
+        if not os.path.lexists(target):
+            _put(source, target, how)
+            return target, True
+        if _is_there(source, target):
+            return target, False
 
 
 def _put(source: Path, target: Path, how: How) -> None:
@@ -95,8 +106,9 @@ def _put(source: Path, target: Path, how: How) -> None:
     elif how == "hardlink":
         os.link(source, target)
     else:
-        # under another name first: a copy that was stopped half-way must not look like a whole one
-        part = target.with_name(f".{target.name}.part")
+        # Under another name first: a copy that was stopped half-way must not look like a whole one.
+        # A short one, as the photo's own may be as long as the system allows.
+        part = target.with_name(f".facecluster-{os.getpid()}.part")
         try:
             shutil.copy2(source, part)
             os.replace(part, target)

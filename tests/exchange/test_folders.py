@@ -1,5 +1,6 @@
 """A folder for each person: what is put there, under which names, and what is never touched."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecluster.errors import FaceclusterError
 from facecluster.exchange.folders import folder_names, place
 
 from .conftest import Fill
@@ -76,10 +76,36 @@ def test_two_photos_of_one_name_are_both_there(tmp_path: Path) -> None:
     assert contents == [b"2019", b"2020", b"2021"]
 
 
-def test_a_photo_that_is_gone_is_one_sentence_and_leaves_no_rest(tmp_path: Path) -> None:
-    with pytest.raises(FaceclusterError, match=r"gone\.jpg cannot be put into"):
-        list(place({"Ann": [tmp_path / "gone.jpg"]}, tmp_path / "p", "copy"))
-    assert tree(tmp_path / "p") == []
+def test_a_photo_that_is_gone_is_one_sentence_and_the_rest_is_put_there(
+    run: Run, fill: Fill, album: Path, tmp_path: Path
+) -> None:
+    fill(named=True)
+    (album / "1.jpg").unlink()
+    result = run("export", "folders", tmp_path / "p")
+    assert (result.exit_code, result.stdout) == (
+        3,
+        "14 photos added, 0 were there, in 2 folders; 2 could not be put there.\n",
+    )
+    gone = os.strerror(errno.ENOENT)
+    assert f"{album}/1.jpg cannot be put into {tmp_path}/p/Ann: {gone}.\n" in result.stderr
+    assert len(tree(tmp_path / "p")) == 14
+    rows = json.loads(run("export", "folders", tmp_path / "p", "--json").stdout)
+    assert [one["new"] for one in rows] == [False] * 14
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, fill: Fill, tmp_path: Path) -> None:
+    fill(named=True)
+    (tmp_path / "file").touch()
+    result = run("export", "folders", tmp_path / "file" / "p")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_a_name_as_long_as_the_system_allows_is_copied(tmp_path: Path) -> None:
+    source = tmp_path / f"{'x' * 251}.jpg"
+    source.write_bytes(b"photo")
+    (placed,) = place({"Ann": [source]}, tmp_path / "p", "copy")
+    assert placed.new and placed.path.read_bytes() == b"photo"
+    assert len(tree(tmp_path / "p")) == 1
 
 
 def test_nobody_named_makes_nothing(run: Run, fill: Fill, tmp_path: Path) -> None:
