@@ -109,7 +109,11 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
 def _copy(source: Path, target: Path) -> None:
     """Fill the target with the pages of the source; nothing is made where the source is."""
     try:
-        address = f"{source.absolute().as_uri()}?mode=ro"
+        # Where nothing can be written SQLite cannot make the log that it asks for, and no log there
+        # means that nobody has the library open.
+        real = Path(os.path.realpath(source))  # its log is beside what a link leads to
+        alone = not os.path.exists(f"{real}-wal") and not os.access(real.parent, os.W_OK)
+        address = f"{real.as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
         with (
             closing(sqlite3.connect(address, uri=True)) as there,
             closing(sqlite3.connect(target, isolation_level=None)) as here,

@@ -1,5 +1,6 @@
 """Backups: consistent while others write, checked, private, and put back without loss."""
 
+import os
 import sqlite3
 import stat
 import threading
@@ -126,6 +127,24 @@ def test_an_empty_file_is_no_backup(database: Path, tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="empty"):
         restore(tmp_path / "copy", database)
     assert everything(database) == before
+
+
+def test_a_library_where_nothing_may_be_written_is_copied(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses: list[str] = []
+    connect = sqlite3.connect
+
+    def spy(path: object, **more: object) -> sqlite3.Connection:
+        addresses.append(str(path))
+        return connect(path, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(sqlite3, "connect", spy)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != database.parent)
+    (tmp_path / "elsewhere").mkdir()
+    back_up(database, tmp_path / "elsewhere" / "copy")
+    assert f"{database.as_uri()}?mode=ro&immutable=1" in addresses
+    assert everything(tmp_path / "elsewhere" / "copy") == everything(database)
 
 
 def test_a_damaged_or_lost_library_is_restored(database: Path, tmp_path: Path) -> None:
