@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -46,7 +47,9 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
         _ask(name)
     files = _files_with(library, name)
     erased = erase(library, name)
-    aside = sorted(glob.glob(f"{glob.escape(str(library.path))}.before-restore-*"))
+    # beside the file itself, where the library is a link to it
+    real = glob.escape(os.path.realpath(library.path))
+    aside = sorted(glob.glob(f"{real}.before-restore-*"))
     if as_json:
         figures = {**dataclasses.asdict(erased), "person": name}
         print_json({**figures, "copies": aside, "files_with_the_name": files})

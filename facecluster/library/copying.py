@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from facecluster.errors import LibraryError
 from facecluster.library.connection import Connection
+from facecluster.library.schema import MIGRATIONS
 
 __all__ = ["Backup", "back_up", "new_file", "restore", "spare_library"]
 
@@ -64,12 +67,13 @@ def restore(backup: Path, library: Path) -> tuple[Backup, Path | None]:
         raise LibraryError(f"{backup} is empty and no backup: restore another.")
     if library.exists() and backup.samefile(library):
         raise LibraryError(f"{backup} is the library itself: there is nothing to restore.")
+    library = Path(os.path.realpath(library))  # a link to it stays one
     library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     aside = library.with_name(f"{library.name}.before-restore-{now}")
     with new_file(library, force=True) as fresh:
         _copy(backup, fresh)
-        Connection(fresh).close()  # brings it up to this version; refuses what is no library
+        _bring_up_to_date(fresh, backup)
         counts = _checked(fresh)
         size = fresh.stat().st_size
         kept = library.exists()
@@ -123,6 +127,23 @@ def _copy(source: Path, target: Path) -> None:
             here.execute("pragma journal_mode = delete")
     except sqlite3.DatabaseError as error:
         raise LibraryError(f"{source} cannot be copied: {error}.") from error
+
+
+def _bring_up_to_date(copy: Path, backup: Path) -> None:
+    """Give the copy of a backup this version's tables; LibraryError when it is no library's."""
+    try:
+        with closing(sqlite3.connect(copy)) as there:
+            ours = list(MIGRATIONS.applied(Database(there, execute_plugins=False)))
+        if ours:
+            Connection(copy).close()
+            return
+    except sqlite3.DatabaseError as error:
+        raise LibraryError(f"{backup} cannot be restored: {error}.") from error
+    except LibraryError as error:
+        raise LibraryError(str(error).replace(str(copy), str(backup))) from error
+    raise LibraryError(
+        f"{backup} is no backup of a library: restore a file that 'facecluster backup FILE' made."
+    )
 
 
 def _checked(path: Path) -> tuple[int, int, int]:

@@ -129,6 +129,18 @@ def test_an_empty_file_is_no_backup(database: Path, tmp_path: Path) -> None:
     assert everything(database) == before
 
 
+def test_what_is_no_backup_is_named_and_no_temporary_file(database: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("create table t (x)")
+    with pytest.raises(LibraryError, match=r"other\.db is no backup of a library: restore a file"):
+        restore(tmp_path / "other.db", database)
+    back_up(database, tmp_path / "newer.db")
+    with closing(sqlite3.connect(tmp_path / "newer.db")) as newer, newer:
+        newer.execute("update _sqlite_migrations set name = 'of tomorrow' where rowid = 1")
+    with pytest.raises(LibraryError, match=r"/newer\.db was made by a newer facecluster"):
+        restore(tmp_path / "newer.db", database)
+
+
 def test_a_library_where_nothing_may_be_written_is_copied(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +157,17 @@ def test_a_library_where_nothing_may_be_written_is_copied(
     back_up(database, tmp_path / "elsewhere" / "copy")
     assert f"{database.as_uri()}?mode=ro&immutable=1" in addresses
     assert everything(tmp_path / "elsewhere" / "copy") == everything(database)
+
+
+def test_restoring_keeps_a_link_to_the_library(database: Path, tmp_path: Path) -> None:
+    back_up(database, tmp_path / "copy")
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "library.sqlite"
+    link.symlink_to(database)
+    _, aside = restore(tmp_path / "copy", link)
+    assert link.is_symlink() and link.resolve() == database
+    assert aside is not None and aside.parent == database.parent
+    assert list((tmp_path / "links").iterdir()) == [link]
 
 
 def test_a_damaged_or_lost_library_is_restored(database: Path, tmp_path: Path) -> None:
