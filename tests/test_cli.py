@@ -615,3 +615,29 @@ def test_a_name_too_long_for_the_system_is_one_sentence(
     assert done.exit_code in (1, 2)
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
     assert os.strerror(errno.ENAMETOOLONG) in done.stderr
+
+
+def test_what_the_terminal_cannot_show_is_printed_as_escapes(grouped: Path, run: Run) -> None:
+    run("name", "1", "王 Zoë")
+    words = [sys.executable, "-m", "facecluster", "people"]
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(words, capture_output=True, env=narrow)
+    assert done.returncode == 0, done.stderr
+    assert "\\u738b Zoë" in done.stdout.decode("cp1252")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["status --db X", "backup X", "export db X", "sheet -o X", "find Ann --sheet X"],
+)
+def test_a_path_that_is_not_text_is_no_traceback(grouped: Path, run: Run, words: str) -> None:
+    run("name", "1", "Ann")
+    odd = os.fsdecode(os.fsencode(grouped.parent) + b"/odd\xff")
+    try:
+        Path(odd).touch()
+        Path(odd).unlink()
+    except OSError:
+        pytest.skip("this file system refuses names that are not text")
+    done = run(*words.replace("X", odd).split())
+    assert done.exit_code == (1 if words.startswith("status") else 0)
+    assert r"odd\udcff" in done.stdout + done.stderr

@@ -7,7 +7,10 @@ here.
 from __future__ import annotations
 
 import errno
+import io
 import os
+import sys
+from typing import Any
 
 import click
 
@@ -40,6 +43,13 @@ __all__ = ["main"]
 
 class Program(click.Group):
     """A group of commands in which the package's errors are one sentence and an exit code."""
+
+    def main(self, *words: Any, **more: Any) -> Any:
+        """Run as a program; letters that the terminal cannot show are printed as escapes."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*words, **more)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command named on the command line."""

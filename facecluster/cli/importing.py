@@ -123,7 +123,9 @@ def _state(library: Library, found: Import, words: list[str], dry_run: bool, as_
     sources = sorted(found.files)
     if found.names and not dry_run:
         more = f" and {counted(len(sources) - 1, 'more file')}" if len(sources) > 1 else ""
-        name_each(library, found.names, command=f"{shlex.join(words)} (from {sources[0]}{more})")
+        # file names may be no text, which the log cannot hold
+        command = printable(f"{shlex.join(words)} (from {sources[0]}{more})")
+        name_each(library, found.names, command=command)
     if as_json:
         print_json(
             {

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,20 @@ def test_names_move_to_another_library_under_other_file_names(
     assert again.stdout.startswith("0 faces named, 14 had that name already")
     run("undo")
     assert set(shown(run).values()) == {None}
+
+
+def test_a_document_whose_name_is_not_text_is_taken_in(
+    run: Run, fill: Fill, tmp_path: Path
+) -> None:
+    fill(named=True)
+    document = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.json"))
+    try:
+        document.write_text(run("export", "json").stdout, encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system refuses names that are not text")
+    fill(named=False)
+    assert run("import", "json", document).stdout.startswith("16 faces named")
+    assert "n\ufffd.json" in run("log").stdout
 
 
 def test_the_document_has_the_promised_fields(run: Run, fill: Fill, album: Path) -> None:
