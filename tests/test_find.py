@@ -1,7 +1,9 @@
 """Finding photos by who is on them and when they were taken."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,16 @@ def test_find_prints_the_paths(run: Run, tmp_path: Path, words: str, expected: s
 
 def test_paths_for_xargs_end_with_a_zero_byte(run: Run, tmp_path: Path) -> None:
     assert run("find", "Cid", "-0").stdout == f"{tmp_path}/d.jpg\0"
+
+
+@pytest.mark.parametrize("option", [[], ["-0"]], ids=str)
+def test_each_path_is_printed_byte_for_byte(
+    album: Path, run: Run, tmp_path: Path, option: list[str]
+) -> None:
+    odd = f"{tmp_path}/\x1b[31mred\x1b[0m 王.jpg"
+    with closing(sqlite3.connect(album)) as library, library:
+        library.execute("update file set path = ? where path like '%/d.jpg'", (odd,))
+    assert run("find", "Cid", *option).stdout == odd + ("\0" if option else "\n")
 
 
 def test_json_has_the_promised_fields(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from datetime import date
@@ -137,9 +138,8 @@ def _print(found: list[ListedPhoto], null: bool, as_json: bool) -> None:
         )
         return
     for path in _files(found):
-        click.echo(path, nl=not null)
-        if null:
-            click.echo("\0", nl=False)
+        # bytes, as click leaves parts out of a text that look like colours
+        click.echo(os.fsencode(path) + (b"\0" if null else b"\n"), nl=False)
     if not found:
         note("No photo is like that.")
     elif sys.stdout.isatty():  # else it is piped into something
