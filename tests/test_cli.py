@@ -593,6 +593,15 @@ def test_a_number_beyond_what_sqlite_holds_is_one_sentence(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", ["show N", "split N"])
+def test_a_number_of_thousands_of_digits_is_one_sentence(
+    grouped: Path, run: Run, words: str
+) -> None:
+    done = run(*words.replace("N", "7" * 5000).split())
+    assert done.exit_code == 2
+    assert done.stderr == "Error: A number is larger than any in a library: correct it.\n"
+
+
 @pytest.mark.parametrize("words", ["group", "split 1", "suggest", "verify a b", "identify a"])
 def test_nan_is_no_threshold(grouped: Path, run: Run, words: str) -> None:
     done = run(*words.split(), "--threshold", "nan")

@@ -10,7 +10,7 @@ import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.network import calibration_of, library_model, threshold_for
-from facecluster.cli.options import SQUARED_DISTANCE, examples, with_library
+from facecluster.cli.options import SQUARED_DISTANCE, examples, group_number, with_library
 from facecluster.cli.output import (
     Form,
     form_options,
@@ -56,8 +56,9 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
 
     words = ["split", which, *(["--threshold", f"{threshold:g}"] if threshold is not None else [])]
     command = shlex.join(words)
-    if which.isdecimal():
-        done = split_group(library, int(which), threshold=threshold, command=command)
+    number = group_number(which)
+    if number is not None:
+        done = split_group(library, number, threshold=threshold, command=command)
     else:
         check_person(library, which)
         done = split_person(library, which, threshold=threshold, command=command)

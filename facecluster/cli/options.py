@@ -26,6 +26,7 @@ __all__ = [
     "database_option",
     "database_path",
     "examples",
+    "group_number",
     "with_library",
 ]
 
@@ -33,6 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 _KEY = "facecluster.database"
+_DIGITS = 18  # of the largest number that surely fits into SQLite
 
 
 class NumberRange(click.FloatRange):
@@ -61,6 +63,15 @@ class NamedPath(click.Path):
         if not os.fspath(value):
             self.fail("An empty word is no path: write . for the folder you are in.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def group_number(word: str) -> int | None:
+    """The word as a group's number, None when it is a person's name; UsageError beyond any."""
+    if not word.isdecimal():
+        return None
+    if len(word) > _DIGITS:  # Python itself refuses to read one of thousands
+        raise UsageError("A number is larger than any in a library: correct it.")
+    return int(word)
 
 
 SQUARED_DISTANCE = NumberRange(0, 4)  # of unit vectors

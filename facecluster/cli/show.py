@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.completing import complete_number_or_person
-from facecluster.cli.options import examples, with_library
+from facecluster.cli.options import examples, group_number, with_library
 from facecluster.cli.output import Form, hint, json_option, note, print_rows, printable, quoted
 from facecluster.cli.people import check_person
 from facecluster.errors import UsageError
@@ -124,8 +124,9 @@ def _members(library: Library, what: str) -> list[ListedFace]:
     """The faces of a group or person, the most typical first."""
     from facecluster.people import likeness
 
-    if what.isdecimal():
-        found = library.faces(group=int(what))
+    number = group_number(what)
+    if number is not None:
+        found = library.faces(group=number)
     else:
         check_person(library, what)
         found = library.faces(person=what)

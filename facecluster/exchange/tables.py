@@ -97,7 +97,10 @@ def _face(face: Mapping[str, object], source: Path) -> Named:
     name = face.get("person") if isinstance(face, dict) else None
     if not isinstance(name, str) or not isinstance(box, list) or len(box) != 4:
         raise UnusableFile("has a face without box or person")
-    numbers = [x for x in box if isinstance(x, (int, float)) and math.isfinite(x)]
+    try:
+        numbers = [float(x) for x in box if isinstance(x, (int, float)) and math.isfinite(x)]
+    except OverflowError:  # of an integer beyond all floats
+        numbers = []
     if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
-        raise UnusableFile(f"has a face whose box is not [x0, y0, x1, y1]: {box}")
-    return Named(name, Box(*map(float, numbers)), str(source))
+        raise UnusableFile(f"has a face whose box is not [x0, y0, x1, y1]: {str(box)[:100]}")
+    return Named(name, Box(*numbers), str(source))

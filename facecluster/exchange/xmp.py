@@ -192,7 +192,9 @@ def _applied_to(regions: Element) -> tuple[float, float] | None:
 
 
 def _same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return abs(math.log(one[0] / one[1] * other[1] / other[0])) <= _SAME_SHAPE
+    # by logarithms, as a quotient of far too large and small sides is nothing or endless
+    ratio, same = (math.log(size[0]) - math.log(size[1]) for size in (one, other))
+    return abs(ratio - same) <= _SAME_SHAPE
 
 
 def _mwg_box(item: Element, size: tuple[float, float]) -> Box | None:

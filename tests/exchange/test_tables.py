@@ -113,9 +113,10 @@ def photo(**face: object) -> str:
         photo(box=[1, 2, 3, "4"], person="Ann"),
         photo(box=[3, 2, 1, 4], person="Ann"),
         photo(box=[1, 2, 3, float("inf")], person="Ann"),
+        photo(box=[1, 2, 3, 10**400], person="Ann"),
         photo(box=[1, 2, 3, 4], person=None),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_such_document_is_refused_whole(
     run: Run, fill: Fill, tmp_path: Path, text: str

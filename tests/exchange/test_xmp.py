@@ -129,7 +129,9 @@ def test_what_is_no_face_or_has_no_box_is_left_out(item: str, unusable: int) -> 
 
 def test_regions_of_a_picture_of_another_shape_are_not_used() -> None:
     item = FORMS["attributes"]
-    for width, height, fits in ((60, 40, True), (80, 120, False), (100, 80, False), (0, 0, True)):
+    shapes: list[tuple[float, float, bool]] = [(60, 40, True), (80, 120, False), (100, 80, False)]
+    shapes += [(0, 0, True), (1e-320, 1e308, False), (1e308, 1e-320, False)]
+    for width, height, fits in shapes:
         size = f'stDim:w="{width}" stDim:h="{height}"'
         found = read(parse(mwg(item, size)), (120, 80))
         assert (len(found.mwg), found.other_shape) == (int(fits), not fits)
