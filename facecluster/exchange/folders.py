@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import hashlib
 import os
 import shutil
 import unicodedata
@@ -107,8 +108,10 @@ def _put(source: Path, target: Path, how: How) -> None:
         os.link(source, target)
     else:
         # Under another name first: a copy that was stopped half-way must not look like a whole one.
-        # A short one, as the photo's own may be as long as the system allows.
-        part = target.with_name(f".facecluster-{os.getpid()}.part")
+        # A short one, as the photo's own may be as long as the system allows; always the same, so
+        # that the next run writes over what was left.
+        digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
+        part = target.with_name(f".facecluster-{digest[:16]}.part")
         try:
             shutil.copy2(source, part)
             os.replace(part, target)

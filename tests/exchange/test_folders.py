@@ -100,6 +100,23 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, fill: Fill, tmp_
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
 
 
+def test_what_a_killed_copy_leaves_is_written_over_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[object] = []
+
+    def killed(part: object, _: object) -> None:
+        parts.append(part)
+        raise OSError
+
+    source = tmp_path / "a.jpg"
+    source.write_bytes(b"photo")
+    monkeypatch.setattr(os, "replace", killed)
+    for _ in range(2):
+        list(place({"Ann": [source]}, tmp_path / "p", "copy"))
+    assert parts[0] == parts[1]
+
+
 def test_a_name_as_long_as_the_system_allows_is_copied(tmp_path: Path) -> None:
     source = tmp_path / f"{'x' * 251}.jpg"
     source.write_bytes(b"photo")
