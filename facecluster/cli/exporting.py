@@ -144,9 +144,11 @@ def _write_into_photos(
     library: Library, changes: Changes, exiftool: str, unusable: list[str]
 ) -> tuple[Changes, int]:
     """Write each, and note in the library what the file is now; how many a scan must look at."""
-    from facecluster.exchange.exiftool import write
+    from facecluster.exchange.exiftool import clear_rests, write
     from facecluster.images import content_hash
 
+    files = (change.path for those in changes.values() for change in those)
+    clear_rests({Path(os.path.realpath(file)).parent for file in files})
     done: Changes = {}
     later = 0
     with Progress("photos") as bar:

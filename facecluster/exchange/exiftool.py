@@ -13,7 +13,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ from facecluster.exchange.sidecar import Change, change_of
 from facecluster.exchange.tree import UnusableFile
 from facecluster.records import FileStamp, Photo
 
-__all__ = ["change_for", "find_exiftool", "write"]
+__all__ = ["change_for", "clear_rests", "find_exiftool", "write"]
 
 _SECONDS = 120
+_PREFIX = ".facecluster-"  # of the folder in which the new file is made
+_STALE = 86_400.0  # seconds, after which nobody works in such a folder any more
 
 
 def find_exiftool() -> str:
@@ -72,7 +75,7 @@ def write(change: Change, exiftool: str) -> FileStamp:
     if embedded(target) != change.before:
         raise UnusableFile("was changed by another program meanwhile: try again")
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".facecluster-") as folder:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=_PREFIX) as folder:
             fresh = Path(folder, f"new{target.suffix}")
             Path(folder, "packet.xmp").write_bytes(change.after)
             _run(exiftool, target, fresh)
@@ -80,12 +83,23 @@ def write(change: Change, exiftool: str) -> FileStamp:
             shutil.copymode(target, fresh)
             with open(fresh, "rb") as file:
                 os.fsync(file.fileno())
-            _keep(target)
+            _keep(target, Path(folder))
             os.replace(fresh, target)
     except OSError as error:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
     stat = target.stat()
     return FileStamp(str(change.path), stat.st_size, stat.st_mtime_ns)
+
+
+def clear_rests(folders: Iterable[Path]) -> None:
+    """Delete what a run that was killed left in these folders; no other file is touched."""
+    for folder in folders:
+        for rest in folder.glob(f"{_PREFIX}????????"):
+            with contextlib.suppress(OSError):
+                names = set(os.listdir(rest))
+                ours = all(name.startswith(("packet.xmp", "new.", "original")) for name in names)
+                if ours and time.time() - rest.stat().st_mtime > _STALE:
+                    shutil.rmtree(rest)
 
 
 def _run(exiftool: str, photo: Path, fresh: Path) -> None:
@@ -126,16 +140,16 @@ def _bare(packet: bytes) -> bytes:
     return re.sub(rb"<\?xpacket.*?\?>", b"", packet).strip()
 
 
-def _keep(photo: Path) -> None:
-    """Leave the photo as it is under a second name, the first time."""
+def _keep(photo: Path, folder: Path) -> None:
+    """Leave the photo as it is under a second name, the first time; a copy is made in the folder.
+
+    So no other file is left when this is stopped, whose name might be longer than any may be.
+    """
     original = photo.with_name(f"{photo.name}_original")
     if os.path.exists(original):
         return
     try:
         os.link(photo, original)
     except OSError:  # a disk without hard links
-        part = original.with_name(f".{original.name}.part")
-        with contextlib.ExitStack() as undo:
-            undo.callback(part.unlink, missing_ok=True)
-            shutil.copy2(photo, part)
-            os.replace(part, original)
+        shutil.copy2(photo, folder / "original")
+        os.replace(folder / "original", original)

@@ -1,7 +1,9 @@
 """Names inside the photos: written by exiftool, read back, and nothing of the photo or the library
 is lost."""
 
+import errno
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -121,6 +123,35 @@ def test_what_stands_behind_fill_bytes_is_kept(run: Run, fill: Fill, album: Path
     assert run("export", "xmp", "--embed", path).exit_code == 0
     assert b"kept" in (embedded(path) or b"")
     assert b"Ann" in (embedded(path) or b"")
+
+
+@needs_exiftool
+def test_what_a_killed_run_left_is_cleared_a_day_later(run: Run, fill: Fill, album: Path) -> None:
+    fill(named=True)
+    rests = [album / f".facecluster-abcdefg{number}" for number in range(3)]
+    for rest in rests:
+        rest.mkdir()
+        (rest / "new.jpg").write_bytes(b"half")
+    (rests[1] / "mine.txt").touch()
+    for old in rests[:2]:
+        os.utime(old, (1, 1))
+    assert run("export", "xmp", "--embed", album / "2.jpg").exit_code == 0
+    assert [rest.exists() for rest in rests] == [False, True, True]
+
+
+@needs_exiftool
+def test_on_a_disk_without_hard_links_the_original_is_a_copy(
+    run: Run, fill: Fill, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links")
+
+    fill(named=True)
+    before = (album / "2.jpg").read_bytes()
+    monkeypatch.setattr(os, "link", refuse)
+    assert run("export", "xmp", "--embed", album / "2.jpg").exit_code == 0
+    assert (album / "2.jpg_original").read_bytes() == before
+    assert not list(album.glob(".*"))
 
 
 @needs_exiftool
