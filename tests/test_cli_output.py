@@ -96,7 +96,7 @@ def test_no_color_is_respected(
 ) -> None:
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
-    result = CliRunner().invoke(main, ["faces"], color=True)
+    result = CliRunner().invoke(main, ["people"], color=True)
     assert ("\x1b[" in result.stdout) is coloured
     assert ("\x1b[" in result.stderr) is coloured
 

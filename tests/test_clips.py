@@ -365,7 +365,7 @@ def test_exports(run: Run, commands: Path, tmp_path: Path) -> None:
     result = run("export", "xmp")
     assert result.exit_code == 0 and not list(commands.glob("*.xmp"))
     assert "1 frame of clips is left out: face regions are for photos." in result.stderr
-    assert "0 sidecars written, 0 could not be." in result.stderr
+    assert "0 sidecars written: nothing new to say." in result.stderr
     assert run("import", "xmp").exit_code == 0
     assert run("import", "picasa").exit_code == 0
     assert "clip.mov#t=1" in run("export", "csv", commands / "clip.mov").stdout

@@ -56,8 +56,7 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
 
     words = ["split", which, *(["--threshold", f"{threshold:g}"] if threshold is not None else [])]
     command = shlex.join(words)
-    number = group_number(which)
-    if number is not None:
+    if (number := group_number(which)) is not None:
         done = split_group(library, number, threshold=threshold, command=command)
     else:
         check_person(library, which)

@@ -62,7 +62,6 @@ def export_xmp(
     Frames of clips are left out.
     """
     from facecluster.exchange.exiftool import find_exiftool
-    from facecluster.exchange.sidecar import unified_diff
 
     exiftool = find_exiftool() if embed else None
     changes, unusable = _changes(library, photos_below(library, paths), embed)
@@ -72,17 +71,15 @@ def export_xmp(
     elif not dry_run:
         done = _write_sidecars(changes, unusable)
     elif not as_json:
-        for change in itertools.chain.from_iterable(changes.values()):
-            click.echo(unified_diff(change))
+        _print_diff(changes)
     paths_done = [str(change.path) for those in done.values() for change in those]
     if as_json:
         print_json({"changed": paths_done, "unusable": unusable})
     else:
-        would = "would be " if dry_run else ""
         what = counted(len(paths_done), "photo" if embed else "sidecar")
         failed = f", {len(unusable)} could not be" if unusable else ""
         rest = "" if paths_done or unusable else ": nothing new to say"
-        note(f"{what} {would}written{failed}{rest}.")
+        note(f"{what} {'would be ' if dry_run else ''}written{failed}{rest}.")
         note_all(unusable)
     _tell_only_shown(library, paths)
     if later:
@@ -92,6 +89,13 @@ def export_xmp(
         hint("'facecluster import xmp' takes in what other programs change there")
     if unusable:
         click.get_current_context().exit(3)
+
+
+def _print_diff(changes: Changes) -> None:
+    from facecluster.exchange.sidecar import unified_diff
+
+    for change in itertools.chain.from_iterable(changes.values()):
+        click.echo(unified_diff(change))
 
 
 def _changes(library: Library, photos: list[ListedPhoto], embed: bool) -> tuple[Changes, list[str]]:

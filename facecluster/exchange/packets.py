@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from facecluster.exchange.tree import MAX_BYTES, UnusableFile
 
-__all__ = ["embedded", "load"]
+__all__ = ["embedded", "load", "load_if_there"]
 
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _SCAN = 0xDA  # the segment that ends the header of a JPEG
@@ -42,6 +43,12 @@ def load(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UnusableFile("may not be read") from error
+
+
+def load_if_there(path: Path) -> bytes | None:
+    """The same; None when there is no sidecar."""
+    # os.path, as Path.exists raises an error for a name too long, which a sidecar's easily is
+    return load(path) if os.path.exists(path) else None
 
 
 def _in_jpeg(path: Path) -> bytes | None:

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 from facecluster.exchange import xmp
 from facecluster.exchange.frames import stored_size, to_stored
 from facecluster.exchange.matching import Named, Rejected, same_name
-from facecluster.exchange.packets import load
+from facecluster.exchange.packets import load_if_there
 from facecluster.exchange.tree import Element, UnusableFile, parse
 from facecluster.library.matching import SAME_FACE_IOU, match_faces
 from facecluster.records import Box, Photo
@@ -103,7 +103,7 @@ def change_for(
     say. UnusableFile when there is a sidecar that cannot be understood. Writes nothing.
     """
     sidecar = path.with_name(path.name + ".xmp")
-    return change_of(photo, sidecar, _loaded(sidecar), named, rejected)
+    return change_of(photo, sidecar, load_if_there(sidecar), named, rejected)
 
 
 def change_of(
@@ -168,7 +168,7 @@ def write(change: Change) -> None:
     text stays then.
     """
     target = Path(os.path.realpath(change.path))
-    if _loaded(target) != change.before:
+    if load_if_there(target) != change.before:
         raise UnusableFile("was changed by another program meanwhile: try again")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".facecluster-", suffix=".xmp")
@@ -188,12 +188,6 @@ def write(change: Change) -> None:
             raise
     except OSError as error:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
-
-
-def _loaded(sidecar: Path) -> bytes | None:
-    """The bytes of a sidecar; None when there is none."""
-    # os.path, as Path.exists raises an error for a name too long, which a sidecar's easily is
-    return load(sidecar) if os.path.exists(sidecar) else None
 
 
 class _Edits:
