@@ -54,8 +54,8 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
     """
     from facecluster.people import split_group, split_person
 
-    words = ["split", which, *(["--threshold", f"{threshold:g}"] if threshold is not None else [])]
-    command = shlex.join(words)
+    more = ["--threshold", f"{threshold:g}"] if threshold is not None else []
+    command = shlex.join(["split", which, *more])
     if (number := group_number(which)) is not None:
         done = split_group(library, number, threshold=threshold, command=command)
     else:
@@ -76,15 +76,12 @@ def split(library: Library, which: str, threshold: float | None, as_json: bool) 
         )
         return
     click.echo(f"Group {done.number} comes apart at a squared distance of {done.threshold:.2f}.")
-    rows = [
-        {"group": part.number, "faces": len(part.faces), "person": part.person}
-        for part in done.parts
-    ]
+    rows = [{"group": p.number, "faces": len(p.faces), "person": p.person} for p in done.parts]
     print_rows(rows, "table", columns=["group", "faces", "person"])
     if done.loose:
         fit = counted(len(done.loose), "face fits", "faces fit")
-        which = ", ".join(map(str, done.loose))
-        note(f"{fit} no part, in no group until the next 'group': {which}.")
+        ids = ", ".join(map(str, done.loose))
+        note(f"{fit} no part, in no group until the next 'group': {ids}.")
     hint("'facecluster faces --group NUMBER' shows a part; 'facecluster undo' takes this back")
 
 

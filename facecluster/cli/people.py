@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
-from facecluster.cli.options import database_option, examples, with_library
+from facecluster.cli.options import database_option, examples, group_number, with_library
 from facecluster.cli.output import Form, form_options, hint, note, print_rows, quoted
 from facecluster.counted import counted
 from facecluster.errors import UsageError
@@ -92,9 +92,9 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
         said = name_faces(library, faces, words[0], command=text)
-    elif len(words) == 2 and words[0].isdecimal() and not faces:
+    elif len(words) == 2 and not faces and (number := group_number(words[0])) is not None:
         text = shlex.join(["name", *words])
-        said = name_group(library, int(words[0]), words[1], command=text)
+        said = name_group(library, number, words[1], command=text)
     else:
         raise click.UsageError(
             "Give a group's NUMBER and a NAME, or --face ID and a NAME; one of several words needs "
