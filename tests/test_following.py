@@ -10,6 +10,7 @@ import pytest
 from made_up_networks import draw, fake_analyzer
 
 from facecluster.library import Fact, Library
+from facecluster.people import regroup
 from facecluster.scan import scan
 
 
@@ -80,6 +81,16 @@ def test_a_crop_in_place_keeps_the_words(library: Library, folder: Path) -> None
     draw(folder / "a.png", (40, 8, 2), (2, 20, 1), note=4, size=(80, 60))
     look(library, folder)
     assert shown(library)["a.png"] == ["Alice"]
+
+
+def test_an_edit_leaves_the_faces_in_their_group(library: Library, folder: Path) -> None:
+    model = library.models()[0].id
+    regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    before = {face.group for face in library.faces()}
+    draw(folder / "b.png", (5, 8, 1), (51, 30, 2), note=7)
+    look(library, folder)
+    assert {face.group for face in library.faces()} == before != {None}
+    assert len(library.photos()) == 2
 
 
 def test_a_photo_that_was_moved_and_given_other_bytes_keeps_the_words(

@@ -8,12 +8,10 @@ next one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, Value, moments_of
+from facecluster.library.connection import Connection, moments_of
 from facecluster.library.face_rows import faces_of
 from facecluster.library.matching import SeenFace, same_faces, same_picture
 from facecluster.library.vectors import unpack_vectors
@@ -58,6 +56,7 @@ class Following:
                 if twin is not None and not (lived and self._came_from_elsewhere(twin)):
                     self._follow(old, twin, was_known=bool(known))
             self._connection.run("delete from changed_file")
+            drop_orphans(self._connection)
 
     def _came_from_elsewhere(self, photo: int) -> bool:
         """Whether the photo has no file but such as had another content: it was renamed."""
@@ -111,7 +110,6 @@ class Following:
                 self._connection.run(
                     f"update or ignore {table} set face = ? where face = ?", (other, one)
                 )
-        drop_orphans(self._connection, "photo.id = ?", (old_photo,))
 
     def _seen_faces(self, photo: int) -> list[SeenFace]:
         width, height = self._connection.rows(
@@ -131,9 +129,7 @@ class Following:
         ]
 
 
-def drop_orphans(
-    connection: Connection, where: str = "true", parameters: Sequence[Value] = ()
-) -> None:
+def drop_orphans(connection: Connection) -> None:
     """Delete photos that no file has, unless the user said something of one of their faces.
 
     A clip's frames stay together: what is known of its content must be all of it. What a file was
@@ -141,12 +137,11 @@ def drop_orphans(
     """
     content = "substr(photo.sha256, 1, 64)"
     connection.run(
-        f"delete from photo where {where}"
+        "delete from photo where id not in (select old from changed_file)"
         " and not exists (select 1 from file where file.photo = photo.id)"
         " and not exists (select 1 from photo same join face on face.photo = same.id"
         f" join statement on statement.face = face.id where same.sha256 = {content}"
-        f" or {moments_of('same.sha256', content)})",
-        parameters,
+        f" or {moments_of('same.sha256', content)})"
     )
 
 
