@@ -235,7 +235,7 @@ def _least_seconds(calls: Counter, embedder: Embedder, faces: int) -> float:
         seconds += times * counter.get_total_flops() / peak[reduced]
     with FlopCounterMode(display=False) as counter:
         embedder.embed(np.zeros((1, embedder.crop_size, embedder.crop_size, 3), dtype=np.uint8))
-    return seconds + faces * counter.get_total_flops() / peak[embedder._reduced]
+    return seconds + faces * counter.get_total_flops() / peak[embedder._opened().reduced]
 
 
 def _peak(kind: torch.dtype) -> float:
