@@ -115,6 +115,7 @@ class Scan:
         self._looks = [
             look for look in (_look(file, known, analyzer.accepts) for file in found) if look
         ]
+        self._newest = library.scanned.newest_photo()
         self._missing = known.keys() - {file.path for file in found}
         embedder = analyzer.embedder
         self._model = library.scanned.register_model(
@@ -138,7 +139,7 @@ class Scan:
         yield from self._analyze()
         gone = really_gone(self._missing | self._left_behind())
         self._library.scanned.remove(gone)
-        self._library.scanned.follow()
+        self._library.scanned.follow(self._newest)
         self.summary.removed = len(gone)
         yield from self._embed_again()
         self._library.scanned.finish(self._model)

@@ -111,6 +111,18 @@ def test_a_photo_of_others_at_the_same_places_is_no_moved_one(
     assert shown(library) == {"new.png": [None, None], "b.png": [None, None]}
 
 
+def test_a_deleted_photo_leaves_its_words_to_no_older_twin(library: Library, folder: Path) -> None:
+    draw(folder / "twin.png", (4, 8, 1), (50, 30, 2), note=8)
+    look(library, folder)
+    original = (folder / "a.png").read_bytes()
+    (folder / "a.png").unlink()
+    look(library, folder)
+    assert shown(library)["twin.png"] == [None, None]
+    (folder / "a.png").write_bytes(original)
+    look(library, folder)
+    assert shown(library)["a.png"] == ["Alice"]
+
+
 def test_a_copy_over_the_original_keeps_the_words(library: Library, folder: Path) -> None:
     shutil.copy(folder / "b.png", folder / "a.png")
     look(library, folder)

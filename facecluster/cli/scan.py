@@ -210,7 +210,7 @@ def _next_step(library: Library, now: Status) -> str:
     if now.new_faces:
         return f"'facecluster group' looks at {counted(now.new_faces, 'new face')}"
     if not now.people:
-        return "'facecluster groups', then 'facecluster name NUMBER NAME'"
+        return "'facecluster groups'"
     if all(group.person for group in library.groups()):
         return "every group has a name: 'facecluster suggest --loose' for faces in no group"
     return "'facecluster groups' shows who has no name yet"

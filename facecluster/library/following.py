@@ -42,19 +42,21 @@ class Following:
         """Note that a file goes, if something was said of its photo."""
         self._connection.run(
             "insert into changed_file (path, old) select path, photo from file where path = ?"
-            " and photo in (select photo from face join statement on statement.face = face.id)",
+            " and exists (select 1 from face join statement on statement.face = face.id"
+            " where face.photo = file.photo)",
             (path,),
         )
 
-    def carry_out(self) -> None:
-        """Let what was said follow, all or nothing."""
+    def carry_out(self, newest: int) -> None:
+        """Let what was said follow, all or nothing; newest was the last photo before the scan."""
         with self._connection.transaction():
+            for old, new in self._moved(newest):
+                self._follow(old, new, was_known=False)
             for old, new, known, lived in self._connection.rows(
-                "select old, new, known, lived from changed_file order by id"
+                "select old, new, known, lived from changed_file where new is not null order by id"
             ):
-                twin = self._moved(old) if new is None else new
-                if twin is not None and not (lived and self._came_from_elsewhere(twin)):
-                    self._follow(old, twin, was_known=bool(known))
+                if not (lived and self._came_from_elsewhere(new)):
+                    self._follow(old, new, was_known=bool(known))
             self._connection.run("delete from changed_file")
             drop_orphans(self._connection)
 
@@ -65,23 +67,28 @@ class Following:
             (photo,),
         )
 
-    def _moved(self, old: int) -> int | None:
-        """The same picture in a file with other bytes, when the old photo has none any more.
+    def _moved(self, newest: int) -> list[tuple[int, int]]:
+        """Photos that have no file any more, and new ones that are the same pictures.
 
-        Its faces are at the very same places, and nothing was said of any of them.
+        Their faces are at the very same places, and nothing was said of any of them. All at once:
+        SQLite then sorts the places of all faces once.
         """
         rows = self._connection.rows(
-            "select distinct other.photo from face mine join face other"
+            "select distinct mine.photo, other.photo from changed_file"
+            " join face mine on mine.photo = changed_file.old join face other"
             " on (other.x0, other.y0, other.x1, other.y1) = (mine.x0, mine.y0, mine.x1, mine.y1)"
-            " where mine.photo = ?1 and other.photo <> ?1"
-            " and not exists (select 1 from file where file.photo = ?1)"
+            " where changed_file.new is null and other.photo > ?"
+            " and not exists (select 1 from file where file.photo = mine.photo)"
             " and exists (select 1 from file where file.photo = other.photo)"
             " and not exists (select 1 from face join statement on statement.face = face.id"
             " where face.photo = other.photo)",
-            (old,),
+            (newest,),
         )
-        seen = self._seen_faces(old)
-        return next((new for (new,) in rows if same_picture(seen, self._seen_faces(new))), None)
+        return [
+            (old, new)
+            for old, new in rows
+            if same_picture(self._seen_faces(old), self._seen_faces(new))
+        ]
 
     def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
         """Let the statements about a file's old content follow its faces into the new content.
@@ -133,11 +140,12 @@ def drop_orphans(connection: Connection) -> None:
     """Delete photos that no file has, unless the user said something of one of their faces.
 
     A clip's frames stay together: what is known of its content must be all of it. What a file was
-    before stays while that is only noted.
+    before its change stays while that is only noted.
     """
     content = "substr(photo.sha256, 1, 64)"
     connection.run(
-        "delete from photo where id not in (select old from changed_file)"
+        "delete from photo"
+        " where id not in (select old from changed_file where new is not null)"
         " and not exists (select 1 from file where file.photo = photo.id)"
         " and not exists (select 1 from photo same join face on face.photo = same.id"
         f" join statement on statement.face = face.id where same.sha256 = {content}"

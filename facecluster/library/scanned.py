@@ -182,10 +182,16 @@ class Scanned:
             # file come back, everything is there again for one hash.
             drop_orphans(self._connection)
 
-    def follow(self) -> None:
-        """Let what was said of the old contents of changed and moved files follow (see
-        following.py): for the end of a scan."""
-        self._following.carry_out()
+    def newest_photo(self) -> int:
+        """The number of the photo that was seen first last, 0 before the first."""
+        return int(self._connection.rows("select coalesce(max(id), 0) from photo")[0][0])
+
+    def follow(self, newest: int) -> None:
+        """Let what was said of the old contents of changed and moved files follow (following.py).
+
+        For the end of a scan: newest was the `newest_photo` before it.
+        """
+        self._following.carry_out(newest)
 
     def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
         """Note that files of a photo have other bytes around the same picture, all the same ones.
