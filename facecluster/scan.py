@@ -112,9 +112,8 @@ class Scan:
         known = library.scanned.known_files(self._roots)
         if not allow_empty:
             check_plugged_in(self._roots, found, known)
-        self._looks = [
-            look for look in (_look(file, known, analyzer.accepts) for file in found) if look
-        ]
+        looks = (_look(file, known, analyzer.accepts) for file in found)
+        self._looks = [look for look in looks if look]
         self._newest = library.scanned.newest_photo()
         self._missing = known.keys() - {file.path for file in found}
         embedder = analyzer.embedder
