@@ -26,6 +26,9 @@ from facecluster.once import once
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from facecluster.facenet.inference import Inference
+    from facecluster.facenet.precision import Precision
+
 __all__ = [
     "BUNDLED",
     "Embedder",
@@ -42,8 +45,8 @@ __all__ = [
 BUNDLED = "nn4"
 _WEIGHTS = Path(__file__).parent / "weights"
 _TEMPLATE_SIZE = 112
-# Faces/s of one core by batch (nn4 at 64 pixels, folded, channels last): 1: 110, 8: 268, 16: 310,
-# 32: 348, 64: 383; in bfloat16 1: 90, 16: 613, 64: 880. A GPU wants more at once: not measured.
+# Faces/s of one core by batch: see tests/benchmarks/bench_embed.py. A GPU wants more at once: not
+# measured.
 _BATCH = {"cpu": 64, "cuda": 512}
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.
@@ -103,10 +106,10 @@ class Embedder:
 
     crop_size and margin are what align.crop needs to make its input: pixels of the square crop,
     and how many of the template's 112 more are seen on each side. Embedders with one fingerprint
-    make the same embeddings, up to precision: where the CPU multiplies bfloat16 in hardware the
-    convolutions use it. That is 2.3 x faster, and moves squared distances by 0.002 (root mean
-    square; 0.015 at most between 1,016 real faces, the tests allow 0.02), less than matters to any
-    threshold. thresholds and calibration are the Model's.
+    make the same embeddings, up to the precision that the machine is fastest at: between 1,016 real
+    faces bfloat16 moves nn4's squared distances by 0.002 (root mean square; 0.015 at most), whole
+    numbers of eight bits by 0.008 (0.064) and those of nns2 by 0.016 (0.098). No figure of accuracy
+    changes by more than its error. thresholds and calibration are the Model's.
     """
 
     def __init__(
@@ -117,22 +120,22 @@ class Embedder:
         *,
         device: str | None,
         mirror: bool,
-        reduced: bool | None,
+        precision: Precision | None,
     ) -> None:
         self.name = model.name
         self.fingerprint = fingerprint + ("+mirror" if mirror else "")
         self.dimension = model.dimension
         self.thresholds = dict(model.thresholds)
         self.calibration = model.calibration
-        self.crop_size, self.margin, self._picture, self._mean, self._std = _input(model)
+        self.crop_size, self.margin, self._picture, mean, std = _input(model)
         self._mirror = mirror
-        self._opened = once(lambda: _ready(load(), device, reduced))
+        self._opened = once(lambda: _ready(load(), mean, std, device, precision))
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings (N, D) with unit rows of upright RGB crops (N, S, S, 3), S = crop_size.
 
         N may be 0. Row i depends on crop i alone: whatever the others are, squared distances stay
-        within 1e-5 (with bfloat16 within 1e-3). Raises ValueError for another shape or type,
+        within 1e-5 (in bfloat16 within 1e-3). Raises ValueError for another shape or type,
         ModelError where the weights are read only now and are damaged, or give no numbers.
         """
         side = self.crop_size
@@ -148,70 +151,48 @@ class Embedder:
         # A crop and its mirror image are two of a batch: a few faces are few calls.
         step = max(1, _BATCH.get(kind, _BATCH["cpu"]) // (1 + self._mirror))
         rows = np.empty((len(crops), self.dimension), dtype=np.float32)
-        autocast = torch.autocast(kind, torch.bfloat16, enabled=network.reduced)
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode():
             for start in range(0, len(crops), step):
-                pictures = self._standardised(crops[start : start + step], network.device)
+                pictures = self._resized(crops[start : start + step], network.device)
                 rows[start : start + step] = self._embedded(network, pictures).cpu().numpy()
         if not np.isfinite(rows).all():  # as of weights that a training drove to infinity
             raise ModelError(f"The network {self.name} gives no numbers: choose another.")
         return rows
 
-    def _standardised(self, crops: NDArray[np.uint8], device: str) -> Tensor:
+    def _resized(self, crops: NDArray[np.uint8], device: str) -> Tensor:
         import torch
         from torch.nn import functional
 
         bytes_ = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
         # The layout of the bytes is already channels last: only a view, nothing is moved.
-        pictures = bytes_.permute(0, 3, 1, 2).float()
-        if pictures.shape[2:] != self._picture:
-            # Where nothing shrinks both give the same, in a third of the time without.
-            shrinks = any(map(int.__gt__, pictures.shape[2:], self._picture))
-            pictures = functional.interpolate(
-                pictures, self._picture, mode="bilinear", align_corners=False, antialias=shrinks
-            )
-        return ((pictures - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        pictures = bytes_.permute(0, 3, 1, 2)
+        if pictures.shape[2:] == self._picture:
+            return pictures
+        # Where nothing shrinks both give the same, in a third of the time without.
+        shrinks = any(map(int.__gt__, pictures.shape[2:], self._picture))
+        return functional.interpolate(
+            pictures.float(), self._picture, mode="bilinear", align_corners=False, antialias=shrinks
+        )
 
-    def _embedded(self, network: _Ready, pictures: Tensor) -> Tensor:
+    def _embedded(self, network: Inference, pictures: Tensor) -> Tensor:
         import torch
         from torch.nn import functional
 
         if self._mirror:
             pictures = torch.cat([pictures, pictures.flip(3)])
-        rows: Tensor = network.network(pictures).float()
+        rows = network(pictures)
         if self._mirror:
             rows = torch.add(*rows.chunk(2))
         # Once more in float32: a network that ends in bfloat16 would miss the sphere by 1 %.
         return functional.normalize(rows, dim=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A network folded and on its device; reduced says that its convolutions use bfloat16."""
+def _ready(
+    network: nn.Module, mean: float, std: float, device: str | None, precision: Precision | None
+) -> Inference:
+    from facecluster.facenet.inference import Inference
 
-    network: nn.Module
-    device: str
-    reduced: bool
-
-
-def _ready(network: nn.Module, device: str | None, reduced: bool | None) -> _Ready:
-    import torch
-
-    from facecluster.facenet.fold import folded
-    from facecluster.facenet.precision import multiplies_bfloat16
-
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    half = multiplies_bfloat16() if reduced is None and chosen == "cpu" else bool(reduced)
-    network = folded(network)
-    if half:
-        for module in network.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                module.to(torch.bfloat16)
-    try:
-        network.to(chosen).to(memory_format=torch.channels_last)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"The device {chosen!r} cannot be used: {error}") from error
-    return _Ready(network, chosen, half)
+    return Inference(network, mean=mean, std=std, device=device, precision=precision)
 
 
 def list_models() -> list[Model]:
@@ -276,16 +257,16 @@ def open_model(
     *,
     device: str | None = None,
     mirror: bool = True,
-    reduced: bool | None = None,
+    precision: Precision | None = None,
     at_once: bool = True,
 ) -> Embedder:
     """The Embedder of a model as `find_model` knows it, ready to use.
 
     device is what torch calls it; None is the GPU where there is one. With mirror each embedding is
     the mean of the crop's and its mirror image's, at twice the cost: up to one point of accuracy on
-    LFW's development test, for a small part of a scan's time. reduced says whether the
-    convolutions use bfloat16; None is yes where the CPU has instructions for it. Without at_once
-    the weights are read, and torch is imported, for the first crops only. Raises ModelError for
+    LFW's development test, for a small part of a scan's time. precision is that of the
+    convolutions; None is the one that this machine is fastest at. Without at_once the weights are
+    read, and torch is imported, for the first crops only. Raises ModelError for
     weights that are not there, not downloaded, damaged or of another network; nothing is ever
     downloaded.
     """
@@ -297,9 +278,9 @@ def open_model(
         )
     if model.architecture == dlib_file.ARCHITECTURE:
         # Its descriptors lie close together: bfloat16 moves their distances by 0.0065.
-        reduced = bool(reduced)
+        precision = precision or "float32"
     fingerprint, load = _weights(model.path)
-    embedder = Embedder(model, fingerprint, load, device=device, mirror=mirror, reduced=reduced)
+    embedder = Embedder(model, fingerprint, load, device=device, mirror=mirror, precision=precision)
     if at_once:
         embedder._opened()
     return embedder

@@ -28,6 +28,9 @@ from facecluster.facenet.augment import centre_crop, standardise
 from facecluster.facenet.calibration import Calibration, FalseAccepts
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.header import Header
+from facecluster.facenet.precision import Precision, multiplies_int8
+
+needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="this CPU has no AVX512-VNNI")
 
 HEADER = Header(
     name="tiny",
@@ -61,7 +64,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_embeddings_are_the_networks_own(tiny: str) -> None:
-    embedder = open_model(tiny, device="cpu", reduced=False, mirror=False)
+    embedder = open_model(tiny, device="cpu", precision="float32", mirror=False)
     assert (embedder.name, embedder.dimension, embedder.crop_size) == ("tiny", 64, 112)
     assert (embedder.margin, embedder.thresholds) == (0.0, HEADER.thresholds)
     pictures = crops(5, 112)
@@ -77,9 +80,14 @@ def test_the_embeddings_are_the_networks_own(tiny: str) -> None:
     assert embedder.fingerprint == header.fingerprint
 
 
-@pytest.mark.parametrize(("reduced", "tolerance"), [(False, 1e-5), (True, 1e-3)])
-def test_a_row_does_not_depend_on_its_company(tiny: str, reduced: bool, tolerance: float) -> None:
-    embedder = open_model(tiny, device="cpu", reduced=reduced)
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [("float32", 1e-5), ("bfloat16", 1e-3), pytest.param("int8", 1e-5, marks=needs_int8)],
+)
+def test_a_row_does_not_depend_on_its_company(
+    tiny: str, precision: Precision, tolerance: float
+) -> None:
+    embedder = open_model(tiny, device="cpu", precision=precision)
     pictures = crops(70, 112)
     together = embedder.embed(pictures)
     for part in (slice(0, 1), slice(69, 70), slice(3, 40)):
@@ -91,15 +99,15 @@ def test_a_row_does_not_depend_on_its_company(tiny: str, reduced: bool, toleranc
 
 def test_half_the_precision_moves_distances_by_little(tiny: str) -> None:
     pictures = crops(12, 112)
-    whole = open_model(tiny, device="cpu", reduced=False).embed(pictures)
-    half = open_model(tiny, device="cpu", reduced=True).embed(pictures)
+    whole = open_model(tiny, device="cpu", precision="float32").embed(pictures)
+    half = open_model(tiny, device="cpu", precision="bfloat16").embed(pictures)
     assert np.abs(np.linalg.norm(half, axis=1) - 1).max() < 1e-6
     assert np.abs(2 * (whole @ whole.T - half @ half.T)).max() < 0.02
 
 
 def test_the_mirror_image_counts_as_much(tiny: str) -> None:
-    plain = open_model(tiny, device="cpu", reduced=False, mirror=False)
-    both = open_model(tiny, device="cpu", reduced=False)
+    plain = open_model(tiny, device="cpu", precision="float32", mirror=False)
+    both = open_model(tiny, device="cpu", precision="float32")
     pictures = crops(3, 112)
     sums = plain.embed(pictures) + plain.embed(pictures[:, :, ::-1])
     expected = sums / np.linalg.norm(sums, axis=1, keepdims=True)
@@ -127,7 +135,7 @@ def test_a_square_input_takes_the_crop_as_it_is(tmp_path: Path) -> None:
         path,
         dataclasses.replace(HEADER, architecture="nn4", height=64, width=64),
     )
-    embedder = open_model(str(path), device="cpu", reduced=False, mirror=False)
+    embedder = open_model(str(path), device="cpu", precision="float32", mirror=False)
     assert embedder.crop_size == 64
     pictures = crops(2, 64)
     network, _ = load(path)
@@ -149,7 +157,7 @@ def test_a_published_network_is_opened_once_it_is_there(
     file = tmp_path / download.PUBLISHED["vggface2"].filename
     torch.save(InceptionResnetV1(pretrained=None).state_dict(), file)
     assert {model.name: model.state for model in list_models()}["vggface2"] == "downloaded"
-    embedder = open_model("vggface2", device="cpu", reduced=False)
+    embedder = open_model("vggface2", device="cpu", precision="float32")
     assert (embedder.dimension, embedder.crop_size, embedder.margin) == (512, 160, 8.0)
     rows = embedder.embed(crops(2, 160))
     assert np.abs(np.linalg.norm(rows, axis=1) - 1).max() < 1e-6

@@ -16,7 +16,7 @@ def test_every_architecture_is_listed_with_its_cost(
 ) -> None:
     measured: list[str] = []
 
-    def milliseconds(architecture: str, *, reduced: bool) -> float:
+    def milliseconds(architecture: str) -> float:
         measured.append(architecture)
         return 1.5
 
@@ -37,4 +37,4 @@ def test_every_architecture_is_listed_with_its_cost(
 
 
 def test_a_face_takes_a_time() -> None:
-    assert 0 < timing.milliseconds("nns2", reduced=False) < 10_000
+    assert 0 < timing.milliseconds("nns2") < 10_000

@@ -93,13 +93,12 @@ def _size(architecture: str) -> dict[str, object]:
 
 def _milliseconds(architectures: set[str]) -> dict[str, float]:
     """The milliseconds a face of each, measured now."""
-    from facecluster.facenet.precision import multiplies_bfloat16
     from facecluster.facenet.timing import milliseconds
 
     taken: dict[str, float] = {}
     with Progress("networks") as bar:
         for name in sorted(architectures):
-            taken[name] = milliseconds(name, reduced=multiplies_bfloat16())
+            taken[name] = milliseconds(name)
             bar.show(len(taken), len(architectures))
     return taken
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["folded"]
+__all__ = ["folded", "merged"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,7 +28,7 @@ def folded(network: Network) -> Network:
         children = list(module.named_children())
         for (name, layer), (next_name, norm) in pairwise(children):
             if _fits(layer, norm):
-                module.add_module(name, _merged(layer, norm))
+                module.add_module(name, merged(layer, norm))
                 module.add_module(next_name, nn.Identity())
     return result.requires_grad_(False)
 
@@ -39,7 +39,8 @@ def _fits(layer: nn.Module, norm: nn.Module) -> bool:
     )
 
 
-def _merged(layer: nn.Module, norm: nn.Module) -> nn.Module:
+def merged(layer: nn.Module, norm: nn.Module) -> nn.Module:
+    """A convolution or linear layer that does what it and the normalisation after it do."""
     assert isinstance(layer, (nn.Conv2d, nn.Linear))
     assert isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d))
     weight = layer.weight.detach().double()

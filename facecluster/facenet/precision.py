@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 
-__all__ = ["multiplies_bfloat16"]
+__all__ = ["Precision", "multiplies_bfloat16", "multiplies_int8"]
+
+# What the convolutions of a network compute in.
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 
 
 def multiplies_bfloat16() -> bool:
     """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+def multiplies_int8() -> bool:
+    """Whether the CPU has AVX512-VNNI; older torch cannot tell."""
+    return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())

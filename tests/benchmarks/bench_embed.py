@@ -18,7 +18,7 @@ import torch
 
 from facecluster import embed
 from facecluster.embed import BUNDLED, open_model
-from facecluster.facenet.precision import multiplies_bfloat16
+from facecluster.facenet.precision import Precision, multiplies_bfloat16, multiplies_int8
 
 
 def faces_per_second(work: Callable[[], object], faces: int) -> float:
@@ -39,11 +39,13 @@ def main() -> None:
     torch.set_num_threads(1)
     print("| network | precision | batch | faces/s of one core |\n|---|---|---|---|")
     rng = np.random.default_rng(0)
-    for reduced in (False, True) if multiplies_bfloat16() else (False,):
-        embedder = open_model(options.model, device="cpu", reduced=reduced)
+    precisions: list[Precision] = ["float32"]
+    precisions += ["bfloat16"] if multiplies_bfloat16() else []
+    precisions += ["int8"] if multiplies_int8() else []
+    for precision in precisions:
+        embedder = open_model(options.model, device="cpu", precision=precision)
         side = embedder.crop_size
         crops = rng.integers(0, 256, (options.faces, side, side, 3), dtype=np.uint8)
-        precision = "bfloat16" if reduced else "float32"
         for batch in (1, 8, 32, 64, 128):
             embed._BATCH["cpu"] = batch
             speed = faces_per_second(lambda: embedder.embed(crops), options.faces)  # noqa: B023

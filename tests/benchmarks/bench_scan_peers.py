@@ -25,6 +25,7 @@ import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from facecluster.detect import Detector, networks
 from facecluster.embed import BUNDLED, Embedder, open_model, use_one_core
 from facecluster.engines import threads
+from facecluster.facenet.int8 import _Hidden
 from facecluster.library import Library
 from facecluster.records import Box
 from facecluster.scan import Analyzer, scan
@@ -227,24 +229,34 @@ def _least_seconds(calls: Counter, embedder: Embedder, faces: int) -> float:
     peak = {reduced: _peak(kind) for reduced, kind in kinds.items()}
     told = [f"{peak[reduced] / 1e9:.0f} GFLOP/s {kind}" for reduced, kind in kinds.items()]
     print(f"\nPeak of one core: {', '.join(told)}.")
-    plain = {"pnet": PNet(), "rnet": RNet(), "onet": ONet()}
+    mtcnn = {"pnet": PNet(), "rnet": RNet(), "onet": ONet()}
     seconds = 0.0
     for (name, shape, reduced), times in calls.items():
         with FlopCounterMode(display=False) as counter, torch.device("meta"):
-            plain[name].to("meta")(torch.empty(max(shape[0], 1), *shape[1:]))
+            mtcnn[name].to("meta")(torch.empty(max(shape[0], 1), *shape[1:]))
         seconds += times * counter.get_total_flops() / peak[reduced]
+    plain = open_model(embedder.name, device="cpu", precision="float32")
     with FlopCounterMode(display=False) as counter:
-        embedder.embed(np.zeros((1, embedder.crop_size, embedder.crop_size, 3), dtype=np.uint8))
-    return seconds + faces * counter.get_total_flops() / peak[embedder._opened().reduced]
+        plain.embed(np.zeros((1, plain.crop_size, plain.crop_size, 3), dtype=np.uint8))
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
+    own = _peak(kinds[embedder._opened().precision])
+    print(f"Of the embedder: {own / 1e9:.0f} GFLOP/s {embedder._opened().precision}.")
+    return seconds + faces * counter.get_total_flops() / own
 
 
 def _peak(kind: torch.dtype) -> float:
     """FLOP/s of a matrix product of 1,024 rows, the best of some."""
-    a, b = (torch.randn(1024, 1024).to(kind) for _ in range(2))
+    if kind == torch.int8:
+        work = partial(
+            _Hidden(torch.nn.Linear(1024, 1024), torch.ones(1024)),
+            torch.randint(0, 256, (1024, 1024, 1, 1), dtype=torch.uint8),
+        )
+    else:
+        work = partial(torch.matmul, *(torch.randn(1024, 1024).to(kind) for _ in range(2)))
     seconds = []
     for _ in range(30):
         began = time.thread_time()
-        a @ b
+        work()
         seconds.append(time.thread_time() - began)
     return float(2 * 1024**3 / min(seconds))
 

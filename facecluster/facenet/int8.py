@@ -1,0 +1,237 @@
+"""An Inception network in whole numbers of eight bits, for processors that multiply those fastest.
+
+Maps between the layers are bytes. A channel counts in steps of its own, of which 255 make the most
+that its batch normalisation lets expect: the mean and ten standard deviations. So no faces are
+needed to find them (Nagel et al., "Data-Free Quantization", 2019). ReLU and both kinds of pooling
+pass steps on as they are, and each convolution takes those of its input and of its output into its
+weights. These are rounded to 255 levels for each filter.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facecluster.facenet.architectures import Architecture, FaceNet
+from facecluster.facenet.fold import merged
+from facecluster.facenet.layers import ConvUnit, Inception, L2Pool
+
+__all__ = ["Int8FaceNet", "fits", "works"]
+
+_DEVIATIONS = 10.0
+_MOST = 255.0
+_LEVELS = 127.0
+# A channel that never rises over this counts in steps as if it did.
+_LEAST = 1e-3
+
+
+def fits(network: nn.Module) -> bool:
+    """Whether the network can be made one of eight bits: an Inception network with batch
+    normalisation and finite weights."""
+    return (
+        isinstance(network, FaceNet)
+        and isinstance(network.architecture, Architecture)
+        and network.batch_norm
+        and all(bool(weight.isfinite().all()) for weight in network.parameters())
+    )
+
+
+@functools.cache
+def works() -> bool:
+    """Whether this torch multiplies whole numbers of eight bits as is thought here.
+
+    Its documentation promises nothing of the operators that its compiler uses for that.
+    """
+    chance = torch.Generator().manual_seed(0)
+    maps = torch.randint(0, 200, (2, 3, 5, 5), dtype=torch.uint8, generator=chance)
+    maps = maps.contiguous(memory_format=torch.channels_last)
+    steps = torch.full((3,), 0.01, dtype=torch.float64)
+    unit, layer = ConvUnit(3, 4, 3, batch_norm=True).eval(), nn.Linear(75, 4)
+    try:
+        with torch.inference_mode():
+            made = _Unit(unit, steps, zero=100)
+            found = made(maps) * made.steps.view(1, -1, 1, 1), _Hidden(layer, steps)(maps)
+            wanted = unit((maps.float() - 100) * 0.01), (layer(maps.flatten(1) * 0.01)).relu()
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        return False
+    return all(bool(((a - b).abs() < 0.05).all()) for a, b in zip(found, wanted, strict=True))
+
+
+class Int8FaceNet(nn.Module):
+    """Maps faces (B, 3, H, W), bytes from 0 to 255, to embeddings (B, D) float32 with unit rows.
+
+    Made of a FaceNet that `fits`, whose input is (bytes - mean) / std. Squared distances move by
+    0.01 (root mean square, of two faces without their mirror images).
+    """
+
+    def __init__(self, network: FaceNet, *, mean: float, std: float) -> None:
+        super().__init__()
+        trunk = network.trunk
+        steps = torch.full((3,), 1.0 / std, dtype=torch.float64)
+        zero = round(mean)
+        layers: list[nn.Module] = []
+        for layer in trunk.get_submodule("stem").children():
+            if isinstance(layer, ConvUnit):
+                offset = 0.0 if layers else (zero - mean) / std
+                unit = _Unit(layer, steps, zero=0 if layers else zero, offset=offset)
+                layers.append(unit)
+                steps = unit.steps
+            elif isinstance(layer, nn.MaxPool2d):
+                layers.append(_pooled(layer))
+        for inception in trunk.get_submodule("inceptions").children():
+            columns = _Columns(cast("Inception", inception), steps)
+            layers.append(columns)
+            steps = columns.steps
+        self.maps = nn.Sequential(*layers)
+        self.vector = _vector(trunk.get_submodule("vector"), steps)
+        self.projection = network.projection
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The embeddings."""
+        return functional.normalize(self.projection(self.vector(self.maps(pictures))), dim=1)
+
+
+class _Unit(nn.Module):
+    """A ConvUnit on maps of bytes; steps are those of its output, (outgoing,)."""
+
+    def __init__(
+        self, unit: ConvUnit, steps: Tensor, *, zero: int = 0, offset: float = 0.0
+    ) -> None:
+        """Of an input in these steps from byte `zero` on, which are `offset` more than that."""
+        super().__init__()
+        norm = cast("nn.BatchNorm2d", unit.normalisation)
+        layer = cast("nn.Conv2d", merged(unit.convolution, norm))
+        weight, bias = (
+            cast("Tensor", part).detach().double() for part in (layer.weight, layer.bias)
+        )
+        most = norm.bias.detach() + _DEVIATIONS * norm.weight.detach().abs()
+        self.steps = most.double().clamp(min=_LEAST) / _MOST
+        bias = bias + offset * weight.sum((1, 2, 3))
+        weight = weight * steps.view(1, -1, 1, 1) / self.steps.view(-1, 1, 1, 1)
+        self.bias = (bias / self.steps).float()
+        self.levels = (weight.abs().amax((1, 2, 3)) / _LEVELS).clamp(min=1e-12).float()
+        rounded = (weight / self.levels.double().view(-1, 1, 1, 1)).round().to(torch.int8)
+        self.zero = zero
+        # Stride, padding, dilation, groups: as oneDNN wants them.
+        self.shape = list(layer.stride), list(layer.padding), [1, 1], 1
+        self.weight = torch.ops.onednn.qconv_prepack(
+            rounded, self.levels, 1.0, zero, *self.shape, None
+        )
+        self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, incoming, H, W) -> (B, outgoing, H / stride, W / stride), both bytes."""
+        found: Tensor = torch.ops.onednn.qconv2d_pointwise(
+            maps, 1.0, self.zero, self.weight, self.levels, self.zeros, self.bias, *self.shape,
+            1.0, 0, torch.uint8, "relu", [], "",
+        )  # fmt: skip
+        return found
+
+
+class _Columns(nn.Module):
+    """An Inception on maps of bytes."""
+
+    def __init__(self, inception: Inception, steps: Tensor) -> None:
+        super().__init__()
+        self.columns = nn.ModuleList()
+        leaving = []
+        for column in inception.columns:
+            layers = nn.Sequential()
+            mine = steps
+            for layer in column if isinstance(column, nn.Sequential) else [column]:
+                if isinstance(layer, ConvUnit):
+                    unit = _Unit(layer, mine)
+                    layers.append(unit)
+                    mine = unit.steps
+                else:
+                    layers.append(_pooled(layer))
+            self.columns.append(layers)
+            leaving.append(mine)
+        self.steps = torch.cat(leaving)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, incoming, H, W) -> (B, outgoing, H / stride, W / stride), both bytes."""
+        return torch.cat([column(maps) for column in self.columns], dim=1)
+
+
+def _pooled(pool: nn.Module) -> nn.Module:
+    if isinstance(pool, L2Pool):
+        return _L2Pool(pool.stride)
+    stride = cast("nn.MaxPool2d", pool).stride
+    assert isinstance(stride, int)
+    return _MaxPool(stride)
+
+
+class _MaxPool(nn.Module):
+    """The largest of a 3x3 window, of bytes: torch's own refuses maps of more than 255 numbers."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H / stride, W / stride)."""
+        padded = functional.pad(maps, (1, 1, 1, 1))
+        last = padded.shape[2] - 2, padded.shape[3] - 2
+        top, middle, low = (padded[:, :, at : at + last[0] : self.stride] for at in range(3))
+        tallest = torch.maximum(torch.maximum(top, middle), low)
+        left, centre, right = (tallest[..., at : at + last[1] : self.stride] for at in range(3))
+        return torch.maximum(torch.maximum(left, centre), right)
+
+
+class _L2Pool(nn.Module):
+    """L2Pool on maps of bytes."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H / stride, W / stride)."""
+        squares = maps.float()
+        pooled = functional.avg_pool2d(squares.mul_(squares), 3, self.stride, 1)
+        return pooled.sqrt_().add_(0.5).to(torch.uint8)
+
+
+def _vector(vector: nn.Module, steps: Tensor) -> nn.Module:
+    if isinstance(vector, nn.Sequential):
+        return _Hidden(cast("nn.Linear", vector[1]), steps)
+    return _Mean(steps)
+
+
+class _Mean(nn.Module):
+    """GlobalMean of a map of bytes in these steps."""
+
+    def __init__(self, steps: Tensor) -> None:
+        super().__init__()
+        self.steps = steps.float()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C) float32."""
+        return functional.adaptive_avg_pool2d(maps.float(), 1).flatten(1) * self.steps
+
+
+class _Hidden(nn.Module):
+    """The fully connected layer over the whole of a map of bytes in these steps, then ReLU."""
+
+    def __init__(self, layer: nn.Linear, steps: Tensor) -> None:
+        super().__init__()
+        weight = layer.weight.detach().double()
+        weight = weight * steps.repeat_interleave(weight.shape[1] // len(steps))
+        self.levels = (weight.abs().amax(1) / _LEVELS).clamp(min=1e-12).float()
+        rounded = (weight / self.levels.double()[:, None]).round().to(torch.int8)
+        self.bias = layer.bias.detach()
+        self.weight = torch.ops.onednn.qlinear_prepack(rounded.contiguous(), None)
+        self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, hidden) float32."""
+        found: Tensor = torch.ops.onednn.qlinear_pointwise(
+            maps.flatten(1), 1.0, 0, self.weight, self.levels, self.zeros, self.bias,
+            1.0, 0, torch.float32, "relu", [], "",
+        )  # fmt: skip
+        return found
