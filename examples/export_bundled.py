@@ -13,12 +13,14 @@ import argparse
 from datetime import date
 from pathlib import Path
 
+import torch
 from train_bundled import STAGES
 
+from facecluster.facenet.architectures import build
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import save
 from facecluster.facenet.header import Header
-from facecluster.facenet.training import Training, picture_size
+from facecluster.facenet.training import picture_size
 
 
 def main() -> None:
@@ -29,13 +31,15 @@ def main() -> None:
         parser.add_argument(f"--{use}", type=float, required=True)
     parser.add_argument("--stage", choices=STAGES, default="full", help="that was trained last")
     options = parser.parse_args()
-    training = Training(STAGES[options.stage], device="cpu")
-    training.resume(options.state)
-    height, width = picture_size(training.config)
+    config = STAGES[options.stage]
+    state = torch.load(options.state, map_location="cpu", weights_only=True)
+    network = build(config.architecture, config.dimension)
+    network.load_state_dict(state["average"])
+    height, width = picture_size(config)
     header = Header(
         name=options.output.stem,
-        architecture=training.config.architecture,
-        dimension=training.config.dimension,
+        architecture=config.architecture,
+        dimension=config.dimension,
         height=height,
         width=width,
         batch_norm=True,
@@ -44,8 +48,8 @@ def main() -> None:
         thresholds={use: getattr(options, use) for use in ("verify", "identify", "group")},
         created=date.today().isoformat(),
     )
-    written = save(training.average, options.output, header)
-    print(f"{options.output}: {training.step} steps, fingerprint {written.fingerprint[:12]}")
+    written = save(network, options.output, header)
+    print(f"{options.output}: {state['step']} steps, fingerprint {written.fingerprint[:12]}")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
-    torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE taught \\
-        --start MODEL.safetensors --steps 6000
+    torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE hinted \\
+        --start MODEL.safetensors --steps 4400
 
 With --steps the learning rate falls to zero at the last of them.
 DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy; LESSONS is what
-label_faces.py makes of it, for the stages "taught" (the upper rows only) and "tiny-taught", which
-start from a model. WORK keeps the training's state (state.pt), its log (train.jsonl: a line every
-50 steps, held-out figures every 500) and the decoded faces. By torchrun processes train as one: on
-two cores two of them are 1.2 times as fast as one with two threads.
+label_faces.py makes of it, for the stages "taught" and "hinted" (the upper rows only) and
+"tiny-taught", which start from a model. WORK keeps the training's state (state.pt), its log
+(train.jsonl: a line every 50 steps, held-out figures every 500) and the decoded faces. By torchrun
+processes train as one: on two cores two of them are 1.2 times as fast as one with two threads.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ import csv
 import dataclasses
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from second_teacher.hinted import Hints, adopt_heads, train_by_hints
 
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -71,6 +73,8 @@ STAGES = {
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
     # The stem, 3a and 3b take half of the time and have long learnt what they can.
     "taught": dataclasses.replace(TAUGHT, frozen=3),
+    # Made-up faces teach by what the second teacher sees in them (second_teacher/hinted.py).
+    "hinted": dataclasses.replace(TAUGHT, frozen=3),
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
@@ -83,6 +87,7 @@ FACES_A_PERSON = {
     "full": 100,
     "triplets": 100,
     "taught": 100,
+    "hinted": 100,
     "tiny": 30,
     "tiny-taught": 100,
 }
@@ -115,10 +120,11 @@ def train_stage(options: argparse.Namespace) -> None:
     # One picture in eight of the families is labelled wrongly.
     table = without_doubtful(table, limit=1.3)
     rows, held = trained_on(table, FACES_A_PERSON[options.stage])
-    real = rows[~made_up(options.data)[rows]]
-    rows = np.concatenate([rows, *[real] * (REAL_FACES.get(options.stage, 1) - 1)])
+    drawn = made_up(options.data)[rows]
+    rows = np.concatenate([*[rows[~drawn]] * REAL_FACES.get(options.stage, 1), rows[drawn]])
     training = Training(STAGES[options.stage])
-    begin(training, Lesson(options.work), start=options.start)
+    hints = Hints.read(options.data) if options.stage == "hinted" else None
+    start(training, Lesson(options.work), options.start, hints)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     if options.steps:
@@ -126,7 +132,22 @@ def train_stage(options: argparse.Namespace) -> None:
             training.config, steps=training.step + options.steps, cooldown=options.steps
         )
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
-    run(training, known, picked(table, held), options.work, options.minutes)
+    if hints is None:
+        steps = train(training, known)
+    else:
+        steps = train_by_hints(training, known, rows, hints, given=int((~drawn).sum()))
+    run(training, steps, picked(table, held), options.work, options.minutes)
+
+
+def start(training: Training, lesson: Lesson, model: Path | None, hints: Hints | None) -> None:
+    """Go on from the lesson's state, or from the model, which has no heads for hints yet."""
+    fresh = not lesson.state.is_file()
+    if fresh:
+        begin(training, lesson, start=model)
+    if hints is not None:
+        adopt_heads(training, hints)
+    if not fresh:
+        begin(training, lesson, start=None)
 
 
 class Picked:
@@ -161,9 +182,11 @@ def made_up(data: Path) -> NDArray[np.bool_]:
         return np.array([row.get("source") == "made-up" for row in csv.DictReader(file)])
 
 
-def run(training: Training, table: FaceTable, held: FaceTable, work: Path, minutes: float) -> None:
+def run(
+    training: Training, steps: Iterator[Step], held: FaceTable, work: Path, minutes: float
+) -> None:
     end = time.monotonic() + minutes * 60
-    for step in train(training, table):
+    for step in steps:
         over = agreed(time.monotonic() > end or step.number == training.config.steps)
         if is_first():
             keep(training, step, held, work, over=over)

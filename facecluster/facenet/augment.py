@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["MEAN", "STD", "centre_crop", "mix", "standardise", "vary"]
+__all__ = ["MEAN", "STD", "centre_crop", "drawn_warps", "mix", "standardise", "vary"]
 
 # Maps bytes to about [-1, 1]; stored in each checkpoint's header.
 MEAN = 127.5
@@ -35,18 +35,47 @@ def centre_crop(pictures: Tensor, *, margin: int, size: tuple[int, int]) -> Tens
 
 
 def vary(
-    pictures: Tensor, *, margin: int, size: tuple[int, int], generator: torch.Generator
+    pictures: Tensor,
+    *,
+    margin: int,
+    size: tuple[int, int],
+    generator: torch.Generator,
+    warps: Tensor | None = None,
 ) -> Tensor:
     """Varied crops: (B, S, S, 3) bytes -> (B, 3, height, width) float32 in 0 to 255.
 
     Mirror, turn, scale and shift as a detector's landmarks wobble; light, colour and grey as
     photos differ; blur, low resolution, noise and occlusion as family pictures have them. The
-    generator decides everything.
+    generator decides everything; warps are what `drawn_warps` gave for it, or drawn now.
     """
-    varied = _warp(pictures, margin=margin, size=size, generator=generator)
+    if warps is None:
+        warps = drawn_warps(pictures, margin=margin, generator=generator)
+    grid = functional.affine_grid(warps, [len(pictures), 3, *size], align_corners=False)
+    varied = functional.grid_sample(
+        pictures.permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
+    )
     varied = _recolour(varied, generator)
     varied = _degrade(varied, generator)
     return _occlude(varied, generator).clamp_(0.0, 255.0)
+
+
+def drawn_warps(pictures: Tensor, *, margin: int, generator: torch.Generator) -> Tensor:
+    """Where `vary` looks in each of the pictures (B, S, S, 3): (B, 2, 3), from places in the crop
+    to places in the picture, both from -1 to 1."""
+    count, side = pictures.shape[:2]
+    inner = (side - 2 * margin) / side
+    angle = _uniform(count, -0.13, 0.13, pictures, generator)
+    scale = _uniform(count, 0.91, 1.08, pictures, generator) * inner
+    stretch = _uniform(count, 0.95, 1.05, pictures, generator)
+    mirror = 1.0 - 2.0 * _chance(count, 0.5, generator).float().to(pictures.device)
+    shift = 2.0 / side * 4.0
+    across = _uniform(count, -shift, shift, pictures, generator)
+    down = _uniform(count, -shift, shift, pictures, generator)
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+    rows = torch.stack(
+        [cos * mirror * stretch, -sin, across, sin * mirror * stretch, cos, down], dim=1
+    )
+    return rows.view(count, 2, 3)
 
 
 def mix(
@@ -76,28 +105,6 @@ def _uniform(
 
 def _chance(count: int, share: float, generator: torch.Generator) -> Tensor:
     return torch.rand(count, generator=generator) < share
-
-
-def _warp(
-    pictures: Tensor, *, margin: int, size: tuple[int, int], generator: torch.Generator
-) -> Tensor:
-    count, side = pictures.shape[:2]
-    inner = (side - 2 * margin) / side
-    angle = _uniform(count, -0.13, 0.13, pictures, generator)
-    scale = _uniform(count, 0.91, 1.08, pictures, generator) * inner
-    stretch = _uniform(count, 0.95, 1.05, pictures, generator)
-    mirror = 1.0 - 2.0 * _chance(count, 0.5, generator).float().to(pictures.device)
-    shift = 2.0 / side * 4.0
-    across = _uniform(count, -shift, shift, pictures, generator)
-    down = _uniform(count, -shift, shift, pictures, generator)
-    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-    rows = torch.stack(
-        [cos * mirror * stretch, -sin, across, sin * mirror * stretch, cos, down], dim=1
-    )
-    grid = functional.affine_grid(rows.view(count, 2, 3), [count, 3, *size], align_corners=False)
-    return functional.grid_sample(
-        pictures.permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
-    )
 
 
 def _recolour(pictures: Tensor, generator: torch.Generator) -> Tensor:

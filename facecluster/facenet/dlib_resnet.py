@@ -109,17 +109,22 @@ class DlibResNet(nn.Module):
     def descriptors(self, pictures: Tensor) -> Tensor:
         """dlib's own vectors (B, 128), not on the sphere, of its crops (B, 3, 150, 150): equal to
         1e-6."""
+        return self.descriptors_and_maps(pictures)[0]
+
+    def descriptors_and_maps(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the maps (B, 256, 4, 4) that enter the last stage."""
         first, *rest = self.convolutions
         maps = first((pictures - self.get_buffer("mean")) / _SCALE)
         maps = functional.max_pool2d(functional.relu(maps), 3, 2)
         for upper, lower in zip(rest[::2], rest[1::2], strict=True):
+            entered = maps
             found = lower(functional.relu(upper(maps)))
             if isinstance(upper, nn.Conv2d) and upper.stride[0] == 2:
                 maps = functional.avg_pool2d(maps, 2, 2)
             maps = functional.relu(_grown(maps, found) + _grown(found, maps))
         # The last product stays in full precision: it decides the distances.
         with torch.autocast(maps.device.type, enabled=False):
-            return maps.float().mean((2, 3)) @ self.get_buffer("last")
+            return maps.float().mean((2, 3)) @ self.get_buffer("last"), entered
 
 
 def _folded(convolution: Layer, affine: Layer) -> nn.Conv2d:

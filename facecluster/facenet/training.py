@@ -38,6 +38,7 @@ __all__ = [
     "TrainingConfig",
     "embed_mirrored",
     "embed_table",
+    "follow",
     "picture_size",
     "train",
 ]
@@ -267,7 +268,7 @@ def _update(
     parallel.same_buffers(training.network)
     nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
     training.optimiser.step()
-    _average(training)
+    follow(training)
     return float(regression.detach()), float(triplet.detach()), count
 
 
@@ -301,8 +302,8 @@ def _triplets(
 
 
 @torch.no_grad()
-def _average(training: Training) -> None:
-    # Young averages forget faster, or the random start would linger in them.
+def follow(training: Training) -> None:
+    """Move the averaged weights towards the network's, fast at first: a random start must go."""
     keep = min(training.config.averaging, (1 + training.step) / (10 + training.step))
     network = training.network.state_dict()
     for name, mean in training.average.state_dict().items():
@@ -393,8 +394,6 @@ def _check(config: TrainingConfig, table: FaceTable) -> None:
     if config.distill_weight and table.targets is None and not config.triplet_weight:
         raise TrainingError("There are no teacher's embeddings to regress on: set triplet_weight.")
     if (config.distill_weight or config.harmonic) and table.targets is not None:
-        found = table.targets.shape[1]
-        if found != config.dimension:
-            raise TrainingError(
-                f"The teacher has {found} dimensions, the network {config.dimension}."
-            )
+        teachers, own = table.targets.shape[1], config.dimension
+        if teachers != own:
+            raise TrainingError(f"The teacher has {teachers} dimensions, the network {own}.")
