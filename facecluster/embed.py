@@ -153,25 +153,27 @@ class Embedder:
         rows = np.empty((len(crops), self.dimension), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(crops), step):
-                pictures = self._resized(crops[start : start + step], network.device)
+                pictures = self._resized(crops[start : start + step], network)
                 rows[start : start + step] = self._embedded(network, pictures).cpu().numpy()
         if not np.isfinite(rows).all():  # as of weights that a training drove to infinity
             raise ModelError(f"The network {self.name} gives no numbers: choose another.")
         return rows
 
-    def _resized(self, crops: NDArray[np.uint8], device: str) -> Tensor:
+    def _resized(self, crops: NDArray[np.uint8], network: Inference) -> Tensor:
         import torch
         from torch.nn import functional
 
-        bytes_ = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
+        bytes_ = torch.from_numpy(np.ascontiguousarray(crops)).to(network.device)
         # The layout of the bytes is already channels last: only a view, nothing is moved.
         pictures = bytes_.permute(0, 3, 1, 2)
         if pictures.shape[2:] == self._picture:
             return pictures
+        # Whole numbers are made of it anyway: bytes are resized in a tenth of the time.
+        given = pictures if network.precision == "int8" else pictures.float()
         # Where nothing shrinks both give the same, in a third of the time without.
         shrinks = any(map(int.__gt__, pictures.shape[2:], self._picture))
         return functional.interpolate(
-            pictures.float(), self._picture, mode="bilinear", align_corners=False, antialias=shrinks
+            given, self._picture, mode="bilinear", align_corners=False, antialias=shrinks
         )
 
     def _embedded(self, network: Inference, pictures: Tensor) -> Tensor:

@@ -28,9 +28,10 @@ from facecluster.facenet.augment import centre_crop, standardise
 from facecluster.facenet.calibration import Calibration, FalseAccepts
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.header import Header
-from facecluster.facenet.precision import Precision, multiplies_int8
+from facecluster.facenet.int8 import room
+from facecluster.facenet.precision import Precision
 
-needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="this CPU has no AVX512-VNNI")
+needs_int8 = pytest.mark.skipif(room() is None, reason="nothing here computes in eight bits")
 
 HEADER = Header(
     name="tiny",
@@ -103,6 +104,19 @@ def test_half_the_precision_moves_distances_by_little(tiny: str) -> None:
     half = open_model(tiny, device="cpu", precision="bfloat16").embed(pictures)
     assert np.abs(np.linalg.norm(half, axis=1) - 1).max() < 1e-6
     assert np.abs(2 * (whole @ whole.T - half @ half.T)).max() < 0.02
+
+
+@needs_int8
+@pytest.mark.parametrize("name", ["nn4", "nns2"])
+def test_whole_numbers_move_distances_by_little(name: str) -> None:
+    whole, eight = (
+        open_model(name, device="cpu", precision=precision) for precision in ("float32", "int8")
+    )
+    pictures = crops(40, whole.crop_size)
+    one, other = whole.embed(pictures), eight.embed(pictures)
+    assert np.abs(np.linalg.norm(other, axis=1) - 1).max() < 1e-6
+    moved = 2 * (one @ one.T - other @ other.T)
+    assert np.abs(moved).max() < 0.12 and 0 < np.sqrt((moved**2).mean()) < 0.03
 
 
 def test_the_mirror_image_counts_as_much(tiny: str) -> None:

@@ -1,15 +1,16 @@
-"""An Inception network in whole numbers of eight bits, for processors that multiply those fastest.
+"""An Inception network in whole numbers of eight bits, which processors multiply fastest.
 
-Maps between the layers are bytes. A channel counts in steps of its own, of which 255 make the most
-that its batch normalisation lets expect: the mean and ten standard deviations. So no faces are
-needed to find them (Nagel et al., "Data-Free Quantization", 2019). ReLU and both kinds of pooling
-pass steps on as they are, and each convolution takes those of its input and of its output into its
-weights. These are rounded to 255 levels for each filter.
+Maps between the layers are bytes. A channel counts in steps of its own, of which `Room.maps` make
+the most that its batch normalisation lets expect: the mean and ten standard deviations. So no faces
+are needed to find them (Nagel et al., "Data-Free Quantization", 2019). ReLU and both kinds of
+pooling pass steps on as they are, and each convolution takes those of its input and of its output
+into its weights. These are rounded to whole numbers, `Room.weights` the largest of each filter.
 """
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -20,13 +21,25 @@ from facecluster.facenet.architectures import Architecture, FaceNet
 from facecluster.facenet.fold import merged
 from facecluster.facenet.layers import ConvUnit, Inception, L2Pool
 
-__all__ = ["Int8FaceNet", "fits", "works"]
+__all__ = ["Int8FaceNet", "Room", "fits", "room"]
 
 _DEVIATIONS = 10.0
-_MOST = 255.0
-_LEVELS = 127.0
 # A channel that never rises over this counts in steps as if it did.
 _LEAST = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The largest whole numbers that the processor adds up rightly: of maps, of weights, and of
+    those weights that see a picture, whose bytes go up to 255."""
+
+    maps: float
+    weights: float
+    first_weights: float
+
+
+# Processors without VNNI add pairs of products in sixteen bits: two may make no more than 32,767.
+_ROOMS = (Room(255.0, 127.0, 127.0), Room(180.0, 90.0, 63.0))
 
 
 def fits(network: nn.Module) -> bool:
@@ -41,36 +54,51 @@ def fits(network: nn.Module) -> bool:
 
 
 @functools.cache
-def works() -> bool:
-    """Whether this torch multiplies whole numbers of eight bits as is thought here.
+def room() -> Room | None:
+    """The widest room in which this machine computes rightly, None where it does in none.
 
-    Its documentation promises nothing of the operators that its compiler uses for that.
+    The documentation of torch promises nothing of the operators that its compiler uses.
     """
-    chance = torch.Generator().manual_seed(0)
-    maps = torch.randint(0, 200, (2, 3, 5, 5), dtype=torch.uint8, generator=chance)
+    return next(filter(_computes, _ROOMS), None)
+
+
+def _computes(room: Room) -> bool:
+    maps = torch.full((1, 4, 4, 4), int(room.maps), dtype=torch.uint8)
     maps = maps.contiguous(memory_format=torch.channels_last)
-    steps = torch.full((3,), 0.01, dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        unit, layer = ConvUnit(3, 4, 3, batch_norm=True).eval(), nn.Linear(75, 4)
-    try:
-        with torch.inference_mode():
-            made = _Unit(unit, steps, zero=100)
-            found = made(maps) * made.steps.view(1, -1, 1, 1), _Hidden(layer, steps)(maps)
-            wanted = unit((maps.float() - 100) * 0.01), (layer(maps.flatten(1) * 0.01)).relu()
-    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
-        return False
-    return all(bool(((a - b).abs() < 0.05).all()) for a, b in zip(found, wanted, strict=True))
+    picture = torch.full_like(maps[:, :3], 255)
+    steps, pixels = (torch.full((count,), 0.01, dtype=torch.float64) for count in (4, 3))
+    unit, first, layer = (
+        ConvUnit(4, 8, 3, batch_norm=True).eval(),
+        ConvUnit(3, 8, 3, batch_norm=True).eval(),
+        nn.Linear(64, 8),
+    )
+    with torch.inference_mode():
+        for weight in (unit.convolution.weight, first.convolution.weight, layer.weight):
+            weight.fill_(0.01)  # all of them the largest, so that no sum is larger than theirs
+        wanted = (
+            unit(maps * 0.01),
+            first((picture - 128.0) * 0.01),
+            layer(maps.flatten(1) * 0.01).relu(),
+        )
+        try:
+            made, seen = _Unit(unit, steps, room), _Unit(first, pixels, room, zero=128)
+            found = (
+                made(maps) * made.steps.view(1, -1, 1, 1),
+                seen(picture) * seen.steps.view(1, -1, 1, 1),
+                _Hidden(layer, steps, room)(maps),
+            )
+        except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+            return False
+    return all(bool(((a - b).abs() < 0.06).all()) for a, b in zip(found, wanted, strict=True))
 
 
 class Int8FaceNet(nn.Module):
     """Maps faces (B, 3, H, W), bytes from 0 to 255, to embeddings (B, D) float32 with unit rows.
 
-    Made of a FaceNet that `fits`, whose input is (bytes - mean) / std. Squared distances move by
-    0.01 (root mean square, of two faces without their mirror images).
+    Made of a FaceNet that `fits`, whose input is (bytes - mean) / std.
     """
 
-    def __init__(self, network: FaceNet, *, mean: float, std: float) -> None:
+    def __init__(self, network: FaceNet, room: Room, *, mean: float, std: float) -> None:
         super().__init__()
         trunk = network.trunk
         steps = torch.full((3,), 1.0 / std, dtype=torch.float64)
@@ -78,18 +106,20 @@ class Int8FaceNet(nn.Module):
         layers: list[nn.Module] = []
         for layer in trunk.get_submodule("stem").children():
             if isinstance(layer, ConvUnit):
-                offset = 0.0 if layers else (zero - mean) / std
-                unit = _Unit(layer, steps, zero=0 if layers else zero, offset=offset)
+                if layers:
+                    unit = _Unit(layer, steps, room)
+                else:
+                    unit = _Unit(layer, steps, room, zero=zero, offset=(zero - mean) / std)
                 layers.append(unit)
                 steps = unit.steps
             elif isinstance(layer, nn.MaxPool2d):
                 layers.append(_pooled(layer))
         for inception in trunk.get_submodule("inceptions").children():
-            columns = _Columns(cast("Inception", inception), steps)
+            columns = _Columns(cast("Inception", inception), steps, room)
             layers.append(columns)
             steps = columns.steps
         self.maps = nn.Sequential(*layers)
-        self.vector = _vector(trunk.get_submodule("vector"), steps)
+        self.vector = _vector(trunk.get_submodule("vector"), steps, room)
         self.projection = network.projection
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -101,9 +131,10 @@ class _Unit(nn.Module):
     """A ConvUnit on maps of bytes; steps are those of its output, (outgoing,)."""
 
     def __init__(
-        self, unit: ConvUnit, steps: Tensor, *, zero: int = 0, offset: float = 0.0
+        self, unit: ConvUnit, steps: Tensor, room: Room, *, zero: int = 0, offset: float = 0.0
     ) -> None:
-        """Of an input in these steps from byte `zero` on, which are `offset` more than that."""
+        """Of maps in these steps from byte `zero` on, which are `offset` more than that; zero is
+        over 0 for a picture."""
         super().__init__()
         norm = cast("nn.BatchNorm2d", unit.normalisation)
         layer = cast("nn.Conv2d", merged(unit.convolution, norm))
@@ -111,33 +142,39 @@ class _Unit(nn.Module):
             cast("Tensor", part).detach().double() for part in (layer.weight, layer.bias)
         )
         most = norm.bias.detach() + _DEVIATIONS * norm.weight.detach().abs()
-        self.steps = most.double().clamp(min=_LEAST) / _MOST
+        self.steps = most.double().clamp(min=_LEAST) / room.maps
         bias = bias + offset * weight.sum((1, 2, 3))
         weight = weight * steps.view(1, -1, 1, 1) / self.steps.view(-1, 1, 1, 1)
         self.bias = (bias / self.steps).float()
-        self.levels = (weight.abs().amax((1, 2, 3)) / _LEVELS).clamp(min=1e-12).float()
-        rounded = (weight / self.levels.double().view(-1, 1, 1, 1)).round().to(torch.int8)
+        rounded, self.scale = _rounded(weight, room.first_weights if zero else room.weights)
         self.zero = zero
         # Stride, padding, dilation, groups: as oneDNN wants them.
         self.shape = list(layer.stride), list(layer.padding), [1, 1], 1
         self.weight = torch.ops.onednn.qconv_prepack(
-            rounded, self.levels, 1.0, zero, *self.shape, None
+            rounded, self.scale, 1.0, zero, *self.shape, None
         )
         self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, incoming, H, W) -> (B, outgoing, H / stride, W / stride), both bytes."""
         found: Tensor = torch.ops.onednn.qconv2d_pointwise(
-            maps, 1.0, self.zero, self.weight, self.levels, self.zeros, self.bias, *self.shape,
+            maps, 1.0, self.zero, self.weight, self.scale, self.zeros, self.bias, *self.shape,
             1.0, 0, torch.uint8, "relu", [], "",
         )  # fmt: skip
         return found
 
 
+def _rounded(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Weights (K, ...) as whole numbers up to `most`, and what these count for each k, (K,)."""
+    each = weight.shape[0], *[1] * (weight.ndim - 1)
+    scale = (weight.flatten(1).abs().amax(1) / most).clamp(min=1e-12).float()
+    return (weight / scale.double().view(each)).round().to(torch.int8).contiguous(), scale
+
+
 class _Columns(nn.Module):
     """An Inception on maps of bytes."""
 
-    def __init__(self, inception: Inception, steps: Tensor) -> None:
+    def __init__(self, inception: Inception, steps: Tensor, room: Room) -> None:
         super().__init__()
         self.columns = nn.ModuleList()
         leaving = []
@@ -146,7 +183,7 @@ class _Columns(nn.Module):
             mine = steps
             for layer in column if isinstance(column, nn.Sequential) else [column]:
                 if isinstance(layer, ConvUnit):
-                    unit = _Unit(layer, mine)
+                    unit = _Unit(layer, mine, room)
                     layers.append(unit)
                     mine = unit.steps
                 else:
@@ -199,9 +236,9 @@ class _L2Pool(nn.Module):
         return pooled.sqrt_().add_(0.5).to(torch.uint8)
 
 
-def _vector(vector: nn.Module, steps: Tensor) -> nn.Module:
+def _vector(vector: nn.Module, steps: Tensor, room: Room) -> nn.Module:
     if isinstance(vector, nn.Sequential):
-        return _Hidden(cast("nn.Linear", vector[1]), steps)
+        return _Hidden(cast("nn.Linear", vector[1]), steps, room)
     return _Mean(steps)
 
 
@@ -220,20 +257,19 @@ class _Mean(nn.Module):
 class _Hidden(nn.Module):
     """The fully connected layer over the whole of a map of bytes in these steps, then ReLU."""
 
-    def __init__(self, layer: nn.Linear, steps: Tensor) -> None:
+    def __init__(self, layer: nn.Linear, steps: Tensor, room: Room) -> None:
         super().__init__()
         weight = layer.weight.detach().double()
         weight = weight * steps.repeat_interleave(weight.shape[1] // len(steps))
-        self.levels = (weight.abs().amax(1) / _LEVELS).clamp(min=1e-12).float()
-        rounded = (weight / self.levels.double()[:, None]).round().to(torch.int8)
+        rounded, self.scale = _rounded(weight, room.weights)
         self.bias = layer.bias.detach()
-        self.weight = torch.ops.onednn.qlinear_prepack(rounded.contiguous(), None)
+        self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
         self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, hidden) float32."""
         found: Tensor = torch.ops.onednn.qlinear_pointwise(
-            maps.flatten(1), 1.0, 0, self.weight, self.levels, self.zeros, self.bias,
+            maps.flatten(1), 1.0, 0, self.weight, self.scale, self.zeros, self.bias,
             1.0, 0, torch.float32, "relu", [], "",
         )  # fmt: skip
         return found

@@ -19,5 +19,6 @@ def multiplies_bfloat16() -> bool:
 
 
 def multiplies_int8() -> bool:
-    """Whether the CPU has AVX512-VNNI; older torch cannot tell."""
-    return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())
+    """Whether the CPU has AVX2, by which whole numbers of eight bits are twice as fast as floats,
+    or better, like AVX512-VNNI: four times."""
+    return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")

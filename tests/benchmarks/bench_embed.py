@@ -18,7 +18,8 @@ import torch
 
 from facecluster import embed
 from facecluster.embed import BUNDLED, open_model
-from facecluster.facenet.precision import Precision, multiplies_bfloat16, multiplies_int8
+from facecluster.facenet.int8 import room
+from facecluster.facenet.precision import Precision, multiplies_bfloat16
 
 
 def faces_per_second(work: Callable[[], object], faces: int) -> float:
@@ -41,7 +42,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     precisions: list[Precision] = ["float32"]
     precisions += ["bfloat16"] if multiplies_bfloat16() else []
-    precisions += ["int8"] if multiplies_int8() else []
+    precisions += ["int8"] if room() else []
     for precision in precisions:
         embedder = open_model(options.model, device="cpu", precision=precision)
         side = embedder.crop_size
