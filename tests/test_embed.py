@@ -116,7 +116,7 @@ def test_whole_numbers_move_distances_by_little(name: str) -> None:
     one, other = whole.embed(pictures), eight.embed(pictures)
     assert np.abs(np.linalg.norm(other, axis=1) - 1).max() < 1e-6
     moved = 2 * (one @ one.T - other @ other.T)
-    assert np.abs(moved).max() < 0.12 and 0 < np.sqrt((moved**2).mean()) < 0.03
+    assert np.abs(moved).max() < 0.25 and 0 < np.sqrt((moved**2).mean()) < 0.04
 
 
 def test_the_mirror_image_counts_as_much(tiny: str) -> None:
