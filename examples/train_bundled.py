@@ -79,7 +79,6 @@ STAGES = {
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
     "tiny-taught": dataclasses.replace(TAUGHT, architecture="nns2"),
-    "tiny-hinted": dataclasses.replace(TAUGHT, architecture="nns2"),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
@@ -91,7 +90,6 @@ FACES_A_PERSON = {
     "hinted": 100,
     "tiny": 30,
     "tiny-taught": 100,
-    "tiny-hinted": 100,
 }
 TOWARDS_IDENTITIES = {"tiny": 0.1}
 # Stages that see the faces of real people so many times as often as the made-up ones: a network
@@ -125,7 +123,7 @@ def train_stage(options: argparse.Namespace) -> None:
     drawn = made_up(options.data)[rows]
     rows = np.concatenate([*[rows[~drawn]] * REAL_FACES.get(options.stage, 1), rows[drawn]])
     training = Training(STAGES[options.stage])
-    hints = Hints.read(options.data) if options.stage.endswith("hinted") else None
+    hints = Hints.read(options.data) if options.stage == "hinted" else None
     start(training, Lesson(options.work), options.start, hints)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)

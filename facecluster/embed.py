@@ -45,8 +45,8 @@ __all__ = [
 BUNDLED = "nn4"
 _WEIGHTS = Path(__file__).parent / "weights"
 _TEMPLATE_SIZE = 112
-# Faces/s of one core by batch: see tests/benchmarks/bench_embed.py. A GPU wants more at once: not
-# measured.
+# Pictures at once, mirror images among them: see tests/benchmarks/bench_embed.py. A GPU wants more:
+# not measured.
 _BATCH = {"cpu": 64, "cuda": 512}
 # InceptionResnetV1's published weights come without thresholds; these are not measured by this
 # project: a middle value of the literature, to be checked on one's own photos.

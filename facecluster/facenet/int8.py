@@ -233,7 +233,8 @@ class _L2Pool(nn.Module):
         """(B, C, H, W) -> (B, C, H / stride, W / stride)."""
         squares = maps.float()
         pooled = functional.avg_pool2d(squares.mul_(squares), 3, self.stride, 1)
-        return pooled.sqrt_().add_(0.5).to(torch.uint8)
+        # By way of sixteen bits: torch turns floats into bytes one by one.
+        return pooled.sqrt_().add_(0.5).to(torch.int16).to(torch.uint8)
 
 
 def _vector(vector: nn.Module, steps: Tensor, room: Room) -> nn.Module:
