@@ -210,8 +210,9 @@ def test_what_is_no_model_is_one_clear_sentence(tiny: str, tmp_path: Path) -> No
         broken.write_bytes(b"\xff" * 100)
         with pytest.raises(ModelError, match="broken"):
             open_model(str(broken), device="cpu")
-    with pytest.raises(ModelError, match="device 'cuda:99'"):
-        open_model(tiny, device="cuda:99")
+    for device in ("cuda:99", "nothing"):
+        with pytest.raises(ModelError, match=f"device '{device}'"):
+            open_model(tiny, device=device)
 
 
 def test_a_name_cannot_leave_the_folder_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def _possible(network: nn.Module, device: str, wanted: Precision | None) -> Prec
     """The precision that is wanted, or the fastest one that the network and the machine have."""
     if wanted in ("float32", "bfloat16"):
         return wanted
-    if torch.device(device).type != "cpu":
+    if not device.startswith("cpu"):
         return "float32"
     if (wanted == "int8" or multiplies_int8()) and room() and fits(network):
         return "int8"

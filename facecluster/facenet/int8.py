@@ -67,11 +67,12 @@ def _computes(room: Room) -> bool:
     maps = maps.contiguous(memory_format=torch.channels_last)
     picture = torch.full_like(maps[:, :3], 255)
     steps, pixels = (torch.full((count,), 0.01, dtype=torch.float64) for count in (4, 3))
-    unit, first, layer = (
-        ConvUnit(4, 8, 3, batch_norm=True).eval(),
-        ConvUnit(3, 8, 3, batch_norm=True).eval(),
-        nn.Linear(64, 8),
-    )
+    with torch.random.fork_rng(devices=[]):  # nobody's random numbers are to change by this
+        unit, first, layer = (
+            ConvUnit(4, 8, 3, batch_norm=True).eval(),
+            ConvUnit(3, 8, 3, batch_norm=True).eval(),
+            nn.Linear(64, 8),
+        )
     with torch.inference_mode():
         for weight in (unit.convolution.weight, first.convolution.weight, layer.weight):
             weight.fill_(0.01)  # all of them the largest, so that no sum is larger than theirs
@@ -131,10 +132,15 @@ class _Unit(nn.Module):
     """A ConvUnit on maps of bytes; steps are those of its output, (outgoing,)."""
 
     def __init__(
-        self, unit: ConvUnit, steps: Tensor, room: Room, *, zero: int = 0, offset: float = 0.0
+        self,
+        unit: ConvUnit,
+        steps: Tensor,
+        room: Room,
+        *,
+        zero: int | None = None,
+        offset: float = 0.0,
     ) -> None:
-        """Of maps in these steps from byte `zero` on, which are `offset` more than that; zero is
-        over 0 for a picture."""
+        """Of maps in these steps; of a picture in these from byte `zero` on, and `offset` more."""
         super().__init__()
         norm = cast("nn.BatchNorm2d", unit.normalisation)
         layer = cast("nn.Conv2d", merged(unit.convolution, norm))
@@ -146,12 +152,13 @@ class _Unit(nn.Module):
         bias = bias + offset * weight.sum((1, 2, 3))
         weight = weight * steps.view(1, -1, 1, 1) / self.steps.view(-1, 1, 1, 1)
         self.bias = (bias / self.steps).float()
-        rounded, self.scale = _rounded(weight, room.first_weights if zero else room.weights)
-        self.zero = zero
+        most_weight = room.weights if zero is None else room.first_weights
+        rounded, self.scale = _rounded(weight, most_weight)
+        self.zero = zero or 0
         # Stride, padding, dilation, groups: as oneDNN wants them.
         self.shape = list(layer.stride), list(layer.padding), [1, 1], 1
         self.weight = torch.ops.onednn.qconv_prepack(
-            rounded, self.scale, 1.0, zero, *self.shape, None
+            rounded, self.scale, 1.0, self.zero, *self.shape, None
         )
         self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
 
