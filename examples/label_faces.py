@@ -70,7 +70,8 @@ def main() -> None:
     parts = np.array_split(starts, options.processes)
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         said = np.concatenate(pool.map(partial(label, options, parents), parts))
-    joint = fit_to(table, rows, said, options.weight)
+    assert table.targets is not None
+    joint = fit(table.targets[rows], said[rows], weight=options.weight)
     np.save(options.lessons / "second.npy", unit(said - joint.mean))
     np.save(options.lessons / "teacher.npy", targets(table, joint, parents, said))
     write_index(options.data, options.lessons, options.made)
@@ -146,14 +147,6 @@ def described(
             crops.contiguous(memory_format=torch.channels_last)
         )
     return vectors.numpy(), maps.permute(0, 2, 3, 1).half().numpy()
-
-
-def fit_to(
-    table: FaceTable, rows: NDArray[np.int64], said: NDArray[np.float32], weight: float
-) -> Joint:
-    """How both teachers' vectors become one, by the faces of the training."""
-    assert table.targets is not None
-    return fit(table.targets[rows], said[: len(table)][rows], weight=weight)
 
 
 def targets(

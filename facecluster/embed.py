@@ -108,8 +108,8 @@ class Embedder:
     and how many of the template's 112 more are seen on each side. Embedders with one fingerprint
     make the same embeddings, up to the precision that the machine is fastest at: between 1,016 real
     faces bfloat16 moves nn4's squared distances by 0.002 (root mean square; 0.015 at most), whole
-    numbers of eight bits by 0.008 (0.064) and those of nns2 by 0.016 (0.098). No figure of accuracy
-    changes by more than its error. thresholds and calibration are the Model's.
+    numbers of eight bits by 0.008 (0.064) and those of nns2 by 0.016 (0.098); the cards tell what
+    that does to accuracy. thresholds and calibration are the Model's.
     """
 
     def __init__(

@@ -25,8 +25,8 @@ from facecluster.facenet.augment import drawn_warps, mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.freezing import freeze
 from facecluster.facenet.losses import contrastive_loss, distillation_loss, relational_loss
-from facecluster.facenet.optimisers import learning_rate
-from facecluster.facenet.training import Step, Training, follow, picture_size
+from facecluster.facenet.optimisers import descend, learning_rate
+from facecluster.facenet.training import Step, Training, picture_size, variations
 
 __all__ = ["Heads", "Hints", "adopt_heads", "hinted_rows", "train_by_hints", "warped_maps"]
 
@@ -148,15 +148,12 @@ def train_by_hints(
             hinted_rows(given, len(table), config.batch, seed=config.seed, step=step)
         )
         batch = _prepared(training, table, rows)
-        rate = learning_rate(config, step)
-        for group in training.optimiser.param_groups:
-            group["lr"] = rate
         with torch.autocast(batch.pictures.device.type, torch.bfloat16, config.half_precision):
             embeddings = training.network(batch.pictures)
         plain = batch.plain
         beside = heads.loss(last.pop()[plain], hints, lessons[rows[plain]], batch.warps[plain])
         regression = _learn(training, embeddings, batch, bank, beside)
-        training.step += 1
+        rate = learning_rate(config, step)
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, 0.0, 0, rate, config.batch / seconds)
 
@@ -174,8 +171,7 @@ class _Batch:
 
 def _prepared(training: Training, table: FaceTable, rows: NDArray[np.int64]) -> _Batch:
     config = training.config
-    seed = config.seed * 1_000_003 + training.step + parallel.rank() * 1_000_000_007
-    generator = torch.Generator().manual_seed(seed)
+    generator = variations(training)
     stored = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
     warps = drawn_warps(stored, margin=table.margin, generator=generator)
     size = picture_size(config)
@@ -208,11 +204,5 @@ def _learn(
         + config.contrastive_weight * contrastive_loss(found, targets, bank)
         + beside / parallel.count()
     )
-    training.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    parallel.sum_gradients(training.network)
-    parallel.same_buffers(training.network)
-    nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
-    training.optimiser.step()
-    follow(training)
+    descend(training, loss)
     return float(regression.detach())

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facecluster.errors import TrainingError
+from facecluster.facenet import parallel
 
 if TYPE_CHECKING:
-    from facecluster.facenet.training import TrainingConfig
+    from facecluster.facenet.training import Training, TrainingConfig
 
-__all__ = ["learning_rate", "optimiser"]
+__all__ = ["descend", "learning_rate", "optimiser"]
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -20,6 +21,33 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     rising = min(1.0, (step + 1) / max(1, config.warmup))
     falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
     return config.learning_rate * min(rising, falling)
+
+
+def descend(training: Training, loss: Tensor) -> None:
+    """One step down the loss, at this step's learning rate; the processes' gradients are summed."""
+    rate = learning_rate(training.config, training.step)
+    for group in training.optimiser.param_groups:
+        group["lr"] = rate
+    training.optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    parallel.sum_gradients(training.network)
+    parallel.same_buffers(training.network)
+    nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
+    training.optimiser.step()
+    _average(training)
+    training.step += 1
+
+
+@torch.no_grad()
+def _average(training: Training) -> None:
+    # Young averages forget faster, or the random start would linger in them.
+    keep = min(training.config.averaging, (1 + training.step) / (10 + training.step))
+    network = training.network.state_dict()
+    for name, mean in training.average.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(network[name].to(mean.dtype), 1.0 - keep)
+        else:
+            mean.copy_(network[name])
 
 
 def optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -13,7 +13,7 @@ from pickle import UnpicklingError
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from facecluster.errors import TrainingError
 from facecluster.facenet import parallel
@@ -29,7 +29,7 @@ from facecluster.facenet.losses import (
 )
 from facecluster.facenet.mining import MINERS
 from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
-from facecluster.facenet.optimisers import learning_rate, optimiser
+from facecluster.facenet.optimisers import descend, learning_rate, optimiser
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
 __all__ = [
@@ -38,9 +38,9 @@ __all__ = [
     "TrainingConfig",
     "embed_mirrored",
     "embed_table",
-    "follow",
     "picture_size",
     "train",
+    "variations",
 ]
 
 
@@ -177,22 +177,24 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
-        seed = config.seed * 1_000_003 + step + parallel.rank() * 1_000_000_007
-        generator = torch.Generator().manual_seed(seed)
+        generator = variations(training)
         if config.triplet_weight and config.miner == "offline" and step % config.offline_every == 0:
             training.mined = _mine(training, table)
         rows = _rows(training, table, step)
         even, drawn = parallel.share(rows[: config.batch]), parallel.share(rows[config.batch :])
         pictures, targets = _prepared(training, table, even, drawn, generator)
-        rate = learning_rate(config, step)
-        for group in training.optimiser.param_groups:
-            group["lr"] = rate
         regression, triplet, count = _update(
             training, pictures, targets, bank, table.identities[rows], len(even)
         )
-        training.step += 1
+        rate = learning_rate(config, step)
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, triplet, count, rate, len(rows) / seconds)
+
+
+def variations(training: Training) -> torch.Generator:
+    """What decides this step's variations in this process, by the seed alone."""
+    seed = training.config.seed * 1_000_003 + training.step + parallel.rank() * 1_000_000_007
+    return torch.Generator().manual_seed(seed)
 
 
 def _bank(training: Training, table: FaceTable) -> Tensor | None:
@@ -262,13 +264,7 @@ def _update(
         + config.contrastive_weight * contrast
         + config.triplet_weight * triplet
     )
-    training.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    parallel.sum_gradients(training.network)
-    parallel.same_buffers(training.network)
-    nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
-    training.optimiser.step()
-    follow(training)
+    descend(training, loss)
     return float(regression.detach()), float(triplet.detach()), count
 
 
@@ -299,18 +295,6 @@ def _triplets(
     else:
         triplets = MINERS[config.miner](drawn, people, config.margin)
     return triplet_loss(drawn, triplets, margin=config.margin), len(triplets)
-
-
-@torch.no_grad()
-def follow(training: Training) -> None:
-    """Move the averaged weights towards the network's, fast at first: a random start must go."""
-    keep = min(training.config.averaging, (1 + training.step) / (10 + training.step))
-    network = training.network.state_dict()
-    for name, mean in training.average.state_dict().items():
-        if mean.is_floating_point():
-            mean.lerp_(network[name].to(mean.dtype), 1.0 - keep)
-        else:
-            mean.copy_(network[name])
 
 
 @torch.inference_mode()
