@@ -7,8 +7,8 @@ of pictures are compared, not only the listed ones: a false-accept rate of 1e-5 
 The weights, and so the fingerprint, stay as they are. With --group `verify` becomes the best
 threshold of the listed pairs, `identify` the one at FAR 1e-3, and `group` D2: the largest at which
 groups keep their precision, as tests/benchmarks/measure_accuracy.py tells. Never calibrate on
-pictures that the network was trained on. Of dlib's own file (.dat) what is measured goes to
-facecluster/weights/dlib.json, with --group.
+pictures that the network was trained on. Of a network that others trained (dlib's .dat,
+MobileFaceNet's .tflite) what is measured goes to facecluster/weights/NAME.json, with --group.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from facecluster import Analyzer, Detector, open_model
 from facecluster.evaluate import embed_main_faces
 from facecluster.facenet.calibration import Calibration, fit
-from facecluster.facenet.dlib_file import MEASURED
 from facecluster.facenet.evaluation import best_threshold, squared_distances
+from facecluster.facenet.foreign import FOREIGN, Foreign
 from facecluster.facenet.header import read_header, rewrite_header
 from facecluster.facenet.pairs import Pairs, read_pairs
 
@@ -68,12 +68,12 @@ def thresholds(calibration: Calibration, verify: float, group: float) -> dict[st
     return {use: round(value, 3) for use, value in chosen.items()}
 
 
-def write_measured(calibration: Calibration, verify: float, group: float) -> None:
-    """Into weights/dlib.json, where what dlib's own file does not say is kept."""
-    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+def write_measured(foreign: Foreign, calibration: Calibration, verify: float, group: float) -> None:
+    """Where what the network's own file does not say is kept."""
+    measured = json.loads(foreign.measured_file.read_text(encoding="utf-8"))
     measured["thresholds"] = thresholds(calibration, verify, group)
     measured["calibration"] = dataclasses.asdict(calibration)
-    MEASURED.write_text(json.dumps(measured) + "\n", encoding="utf-8")
+    foreign.measured_file.write_text(json.dumps(measured) + "\n", encoding="utf-8")
 
 
 def write(model: Path, calibration: Calibration, verify: float, group: float | None) -> None:
@@ -92,15 +92,16 @@ def main() -> None:
     parser.add_argument("--source", help="what the pairs are called [default: the list's name]")
     parser.add_argument("--group", type=float, help="set the thresholds too: this one for groups")
     options = parser.parse_args()
-    if options.model.suffix == ".dat" and options.group is None:
-        parser.error("of dlib's file all thresholds are measured at once: give --group")
+    foreign = FOREIGN.get(options.model.suffix)
+    if foreign and options.group is None:
+        parser.error(f"of {foreign.file} all thresholds are measured at once: give --group")
     pairs = read_pairs(options.pairs)
     vectors = embed(options.model, pairs, options.images)
     same, different = all_pairs(vectors)
     calibration = fit(same, different, source=options.source or options.pairs.name)
     verify = listed_threshold(pairs, vectors)
-    if options.model.suffix == ".dat":
-        write_measured(calibration, verify, options.group)
+    if foreign:
+        write_measured(foreign, calibration, verify, options.group)
     else:
         write(options.model, calibration, verify, options.group)
     print(f"{options.model}: {len(same)} pairs of one person, {len(different)} of two.")

@@ -4,13 +4,13 @@
     python examples/train_bundled.py DATA WORK full --minutes 120   # 96 pixels
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
-    torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE hinted \\
-        --start MODEL.safetensors --steps 4400
+    torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE asked \\
+        --start MODEL.safetensors --steps 6500
 
 With --steps the learning rate falls to zero at the last of them.
 DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy; LESSONS is what
-label_faces.py makes of it, for the stages "taught" and "hinted" (the upper rows only) and
-"tiny-taught", which start from a model. WORK keeps the training's state (state.pt), its log
+label_faces.py makes of it, for the stages "asked" (the upper rows only) and "tiny-asked", which
+start from a model. WORK keeps the training's state (state.pt), its log
 (train.jsonl: a line every 50 steps, held-out figures every 500) and the decoded faces. By torchrun
 processes train as one: on two cores two of them are 1.2 times as fast as one with two threads.
 """
@@ -28,7 +28,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from second_teacher.hinted import Hints, adopt_heads, train_by_hints
+from second_teacher.asked import Answers, adopt_head, train_by_answers
 
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -58,12 +58,11 @@ COMMON = TrainingConfig(
     relational_weight=2.0,
     contrastive_weight=0.5,
 )
-# For what label_faces.py wrote: its blends have true labels, and others would not.
-TAUGHT = dataclasses.replace(
+# For what label_faces.py wrote.
+ASKED = dataclasses.replace(
     COMMON,
     batch=128,
     averaging=0.998,
-    mixing=0.0,
     contrastive_faces=8_192,
     half_precision=multiplies_bfloat16(),
 )
@@ -72,13 +71,11 @@ STAGES = {
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
     # The stem, 3a and 3b take half of the time and have long learnt what they can.
-    "taught": dataclasses.replace(TAUGHT, frozen=3),
-    # Made-up faces teach by what the second teacher sees in them (second_teacher/hinted.py).
-    "hinted": dataclasses.replace(TAUGHT, frozen=3),
+    "asked": dataclasses.replace(ASKED, frozen=3),
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
-    "tiny-taught": dataclasses.replace(TAUGHT, architecture="nns2"),
+    "tiny-asked": dataclasses.replace(ASKED, architecture="nns2"),
 }
 # 64 celebrities have over 200 pictures each, three thousand people have five: a young network would
 # learn the few by heart, and see everyone else as one of them.
@@ -86,15 +83,11 @@ FACES_A_PERSON = {
     "small": 6,
     "full": 100,
     "triplets": 100,
-    "taught": 100,
-    "hinted": 100,
+    "asked": 100,
     "tiny": 30,
-    "tiny-taught": 100,
+    "tiny-asked": 100,
 }
 TOWARDS_IDENTITIES = {"tiny": 0.1}
-# Stages that see the faces of real people so many times as often as the made-up ones: a network
-# taught by made-up faces for the most part gained on LFW, and lost on photos.
-REAL_FACES = {"taught": 2, "tiny-taught": 2}
 
 
 def main() -> None:
@@ -121,10 +114,12 @@ def train_stage(options: argparse.Namespace) -> None:
     table = without_doubtful(table, limit=1.3)
     rows, held = trained_on(table, FACES_A_PERSON[options.stage])
     drawn = made_up(options.data)[rows]
-    rows = np.concatenate([*[rows[~drawn]] * REAL_FACES.get(options.stage, 1), rows[drawn]])
+    rows = np.concatenate([rows[~drawn], rows[drawn]])
     training = Training(STAGES[options.stage])
-    hints = Hints.read(options.data) if options.stage == "hinted" else None
-    start(training, Lesson(options.work), options.start, hints)
+    answers = None
+    if options.stage in ("asked", "tiny-asked"):
+        answers = Answers(np.load(options.data / "second.npy"), rows, int((~drawn).sum()))
+    start(training, Lesson(options.work), options.start, answers)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     if options.steps:
@@ -132,20 +127,17 @@ def train_stage(options: argparse.Namespace) -> None:
             training.config, steps=training.step + options.steps, cooldown=options.steps
         )
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
-    if hints is None:
-        steps = train(training, known)
-    else:
-        steps = train_by_hints(training, known, rows, hints, given=int((~drawn).sum()))
+    steps = train_by_answers(training, known, answers) if answers else train(training, known)
     run(training, steps, picked(table, held), options.work, options.minutes)
 
 
-def start(training: Training, lesson: Lesson, model: Path | None, hints: Hints | None) -> None:
-    """Go on from the lesson's state, or from the model, which has no heads for hints yet."""
+def start(training: Training, lesson: Lesson, model: Path | None, answers: Answers | None) -> None:
+    """Go on from the lesson's state, or from the model, which has no second head yet."""
     fresh = not lesson.state.is_file()
     if fresh:
         begin(training, lesson, start=model)
-    if hints is not None:
-        adopt_heads(training, hints)
+    if answers is not None:
+        adopt_head(training, answers.vectors.shape[1])
     if not fresh:
         begin(training, lesson, start=None)
 

@@ -60,6 +60,13 @@ PUBLISHED: dict[str, Published] = {
         "face_recognition_models-0.3.0/face_recognition_models/models/"
         "dlib_face_recognition_resnet_model_v1.dat",
     ),
+    # The application that others took it from; its checksum is what several of them state.
+    "mobilefacenet": Published(
+        "https://github.com/syaringan357/Android-MobileFaceNet-MTCNN-FaceAntiSpoofing/raw/master/"
+        "app/src/main/assets/MobileFaceNet.tflite",
+        (5_233_396, 5_233_396),
+        "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b",
+    ),
     # Size and checksum as several independent projects that pin this file state them.
     "vggface2": Published(
         _RELEASE + "20180402-114759-vggface2.pt",

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from facecluster import download
 from facecluster.errors import ModelError
-from facecluster.facenet import dlib_file
 from facecluster.facenet.calibration import Calibration
-from facecluster.facenet.dlib_file import Measured
+from facecluster.facenet.foreign import DLIB, FOREIGN, Foreign
 from facecluster.facenet.header import Header, read_header
 from facecluster.installed import installed, installed_file
 from facecluster.once import once
@@ -79,8 +78,9 @@ class Model:
     def card(self) -> Path | None:
         """The file that tells how the network was made and where it fails, if it is there."""
         beside = self.path.with_suffix(".md") if self.path else None
-        if self.architecture == dlib_file.ARCHITECTURE:
-            beside = dlib_file.MEASURED.with_suffix(".md")
+        foreign = _foreign(self)
+        if foreign:
+            beside = foreign.measured_file.with_suffix(".md")
         return beside if beside and beside.is_file() else None
 
 
@@ -208,8 +208,8 @@ def list_models() -> list[Model]:
 
 
 def find_model(name_or_path: str) -> Model:
-    """The model of a name of `list_models`, or of a .safetensors, .pt or .dat file; imports no
-    torch.
+    """The model of a name of `list_models`, or of a .safetensors, .pt, .dat or .tflite file;
+    imports no torch.
 
     Raises ModelError when there is none. A name wins over a file of the same name.
     """
@@ -229,9 +229,10 @@ def find_model(name_or_path: str) -> Model:
         )
     if path.suffix == ".safetensors":
         return _described(path, "file")
-    if path.suffix in (".pt", ".dat"):
-        return _foreign(path.stem, "file", path, path.suffix)
-    raise ModelError(f"{path} is no file of weights: they end in .safetensors, .pt or .dat.")
+    if path.suffix == ".pt" or path.suffix in FOREIGN:
+        return _others(path.stem, "file", path, path.suffix)
+    kinds = ", ".join([".safetensors", ".pt", *FOREIGN])
+    raise ModelError(f"{path} is no file of weights: they end in {kinds}.")
 
 
 def group_threshold(model: Model, faces: int) -> GroupThreshold:
@@ -278,7 +279,7 @@ def open_model(
             f"The weights {model.name} are not downloaded: run "
             f"'facecluster models download {model.name}' first."
         )
-    if model.architecture == dlib_file.ARCHITECTURE:
+    if model.architecture == DLIB.architecture:
         # Its descriptors lie close together: bfloat16 moves their distances by 0.0065.
         precision = precision or "float32"
     fingerprint, load = _weights(model.path)
@@ -292,8 +293,8 @@ def _weights(path: Path) -> tuple[str, Callable[[], nn.Module]]:
     """The fingerprint of a file, and what loads the network."""
     if path.suffix == ".safetensors":
         return read_header(path).fingerprint, partial(_bundled, path)
-    if path.suffix == ".dat":
-        return Measured.read().fingerprint(), partial(_dlib, path)
+    if path.suffix in FOREIGN:
+        return FOREIGN[path.suffix].fingerprint(), partial(_read_foreign, path)
     from facecluster.facenet.inception_resnet import load_inception_resnet
 
     network, fingerprint = load_inception_resnet(path)
@@ -306,10 +307,14 @@ def _bundled(path: Path) -> nn.Module:
     return load(path)[0]
 
 
-def _dlib(path: Path) -> nn.Module:
-    from facecluster.facenet.dlib_resnet import load_dlib_resnet
+def _read_foreign(path: Path) -> nn.Module:
+    if FOREIGN[path.suffix].architecture == DLIB.architecture:
+        from facecluster.facenet.dlib_resnet import load_dlib_resnet
 
-    return load_dlib_resnet(path)
+        return load_dlib_resnet(path)
+    from facecluster.facenet.mobilefacenet import load_mobilefacenet
+
+    return load_mobilefacenet(path)
 
 
 def _described(path: Path, state: State) -> Model:
@@ -329,30 +334,38 @@ def _described(path: Path, state: State) -> Model:
 def _published(name: str) -> Model:
     path = download.cached(name)
     suffix = Path(download.PUBLISHED[name].kept).suffix
-    return _foreign(name, "downloaded" if path else "not downloaded", path, suffix)
+    return _others(name, "downloaded" if path else "not downloaded", path, suffix)
 
 
-def _foreign(name: str, state: State, path: Path | None, suffix: str) -> Model:
+def _others(name: str, state: State, path: Path | None, suffix: str) -> Model:
     """A network that others trained, told by the kind of its file."""
     if suffix == ".pt":
         return Model(name, state, path, "inception_resnet_v1", 512, dict(_UNMEASURED))
-    dlib = Measured.read()
+    foreign = FOREIGN[suffix]
+    measured = foreign.measured()
     return Model(
         name,
         state,
         path,
-        dlib_file.ARCHITECTURE,
-        dlib_file.DIMENSION,
-        dlib.thresholds,
-        dlib.calibration,
+        foreign.architecture,
+        foreign.dimension,
+        measured.thresholds,
+        measured.calibration,
     )
+
+
+def _foreign(model: Model) -> Foreign | None:
+    """What is known of the model's file, where it has one content only."""
+    found = (one for one in FOREIGN.values() if one.architecture == model.architecture)
+    return next(found, None)
 
 
 def _input(model: Model) -> tuple[int, float, tuple[int, int], float, float]:
     """Crop size, margin, height and width of the network's input, mean and std of its bytes."""
-    if model.architecture == dlib_file.ARCHITECTURE:
-        size = dlib_file.SIZE
-        return size, dlib_file.MARGIN, (size, size), 0.0, 1.0
+    foreign = _foreign(model)
+    if foreign:
+        size = foreign.size
+        return size, foreign.margin, (size, size), foreign.mean, foreign.std
     if model.path is None or model.path.suffix != ".safetensors":
         from facecluster.facenet.inception_resnet import MARGIN, SIZE
 

@@ -17,6 +17,7 @@ import pytest
 
 from facecluster import download as d
 from facecluster.errors import ModelError
+from facecluster.facenet.foreign import FOREIGN, MOBILEFACENET
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -195,15 +196,18 @@ def test_what_is_cached_is_not_fetched_and_other_names_are_unknown(
     assert d.cached("mine") == tmp_path / "weights.pt"
     assert list(d.download("mine")) == [] and len(Server.asked) == 1
     assert d.cached("yours") is None
-    with pytest.raises(ModelError, match="there are dlib, vggface2"):
+    with pytest.raises(ModelError, match="there are dlib, mobilefacenet, vggface2"):
         list(d.download("yours"))
 
 
 def test_the_published_files_are_pinned() -> None:
     for entry in d.PUBLISHED.values():
-        assert entry.url.startswith("https://") and entry.kept.endswith((".pt", ".dat"))
+        assert entry.url.startswith("https://") and entry.kept.endswith((".pt", ".dat", ".tflite"))
         assert 0 < entry.sizes[0] <= entry.sizes[1]
     assert d.PUBLISHED["vggface2"].sha256 is not None and d.PUBLISHED["dlib"].sha256 is not None
+    for foreign in FOREIGN.values():
+        assert d.PUBLISHED[foreign.name].kept == foreign.file
+    assert d.PUBLISHED["mobilefacenet"].sha256 == MOBILEFACENET.sha256
 
 
 def test_of_an_archive_one_file_is_kept(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["MEAN", "STD", "centre_crop", "drawn_warps", "mix", "standardise", "vary"]
+__all__ = ["MEAN", "STD", "centre_crop", "mix", "standardise", "vary"]
 
 # Maps bytes to about [-1, 1]; stored in each checkpoint's header.
 MEAN = 127.5
@@ -35,21 +35,15 @@ def centre_crop(pictures: Tensor, *, margin: int, size: tuple[int, int]) -> Tens
 
 
 def vary(
-    pictures: Tensor,
-    *,
-    margin: int,
-    size: tuple[int, int],
-    generator: torch.Generator,
-    warps: Tensor | None = None,
+    pictures: Tensor, *, margin: int, size: tuple[int, int], generator: torch.Generator
 ) -> Tensor:
     """Varied crops: (B, S, S, 3) bytes -> (B, 3, height, width) float32 in 0 to 255.
 
     Mirror, turn, scale and shift as a detector's landmarks wobble; light, colour and grey as
     photos differ; blur, low resolution, noise and occlusion as family pictures have them. The
-    generator decides everything; warps are what `drawn_warps` gave for it, or drawn now.
+    generator decides everything.
     """
-    if warps is None:
-        warps = drawn_warps(pictures, margin=margin, generator=generator)
+    warps = _warps(pictures, margin, generator)
     grid = functional.affine_grid(warps, [len(pictures), 3, *size], align_corners=False)
     varied = functional.grid_sample(
         pictures.permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
@@ -59,9 +53,9 @@ def vary(
     return _occlude(varied, generator).clamp_(0.0, 255.0)
 
 
-def drawn_warps(pictures: Tensor, *, margin: int, generator: torch.Generator) -> Tensor:
-    """Where `vary` looks in each of the pictures (B, S, S, 3): (B, 2, 3), from places in the crop
-    to places in the picture, both from -1 to 1."""
+def _warps(pictures: Tensor, margin: int, generator: torch.Generator) -> Tensor:
+    """Where to look in each of the pictures (B, S, S, 3): (B, 2, 3), from places in the crop to
+    places in the picture, both from -1 to 1."""
     count, side = pictures.shape[:2]
     inner = (side - 2 * margin) / side
     angle = _uniform(count, -0.13, 0.13, pictures, generator)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facecluster.facenet.dlib_file import DIMENSION, Measured, checked
+from facecluster.facenet.foreign import DLIB, checked
 
 __all__ = ["SIDE", "DlibResNet", "Layer", "layers", "load_dlib_resnet", "unweighted"]
 
@@ -96,7 +96,7 @@ class DlibResNet(nn.Module):
             _folded(convolution, affine)
             for convolution, affine in zip(pairs[::2], pairs[1::2], strict=True)
         )
-        self.register_buffer("last", torch.from_numpy(last.values.reshape(-1, DIMENSION)))
+        self.register_buffer("last", torch.from_numpy(last.values.reshape(-1, DLIB.dimension)))
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("centre", torch.from_numpy(centre))
         self.requires_grad_(False).eval()
@@ -109,22 +109,17 @@ class DlibResNet(nn.Module):
     def descriptors(self, pictures: Tensor) -> Tensor:
         """dlib's own vectors (B, 128), not on the sphere, of its crops (B, 3, 150, 150): equal to
         1e-6."""
-        return self.descriptors_and_maps(pictures)[0]
-
-    def descriptors_and_maps(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and the maps (B, 256, 4, 4) that enter the last stage."""
         first, *rest = self.convolutions
         maps = first((pictures - self.get_buffer("mean")) / _SCALE)
         maps = functional.max_pool2d(functional.relu(maps), 3, 2)
         for upper, lower in zip(rest[::2], rest[1::2], strict=True):
-            entered = maps
             found = lower(functional.relu(upper(maps)))
             if isinstance(upper, nn.Conv2d) and upper.stride[0] == 2:
                 maps = functional.avg_pool2d(maps, 2, 2)
             maps = functional.relu(_grown(maps, found) + _grown(found, maps))
         # The last product stays in full precision: it decides the distances.
         with torch.autocast(maps.device.type, enabled=False):
-            return maps.float().mean((2, 3)) @ self.get_buffer("last"), entered
+            return maps.float().mean((2, 3)) @ self.get_buffer("last")
 
 
 def _folded(convolution: Layer, affine: Layer) -> nn.Conv2d:
@@ -155,8 +150,8 @@ def unweighted() -> DlibResNet:
         parts.append(Layer("con", np.zeros(count, np.float32), shape))
         parts.append(Layer("affine", np.zeros(2 * filters, np.float32)))
         inputs = filters
-    parts.append(Layer("fc", np.zeros(inputs * DIMENSION, np.float32)))
-    return DlibResNet(parts, np.zeros(DIMENSION, np.float32))
+    parts.append(Layer("fc", np.zeros(inputs * DLIB.dimension, np.float32)))
+    return DlibResNet(parts, np.zeros(DLIB.dimension, np.float32))
 
 
 def load_dlib_resnet(path: Path) -> DlibResNet:
@@ -164,4 +159,6 @@ def load_dlib_resnet(path: Path) -> DlibResNet:
 
     Nothing is downloaded, and nothing in the file is run.
     """
-    return DlibResNet(list(layers(checked(path))), np.array(Measured.read().centre, np.float32))
+    return DlibResNet(
+        list(layers(checked(DLIB, path))), np.array(DLIB.measured().centre, np.float32)
+    )

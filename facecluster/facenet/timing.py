@@ -8,10 +8,10 @@ import time
 import torch
 from torch import nn
 
-from facecluster.facenet import dlib_file
+from facecluster.facenet import dlib_resnet, mobilefacenet
 from facecluster.facenet.architectures import build
 from facecluster.facenet.augment import MEAN, STD
-from facecluster.facenet.dlib_resnet import unweighted
+from facecluster.facenet.foreign import DLIB, MOBILEFACENET
 from facecluster.facenet.inference import Inference
 from facecluster.facenet.precision import Precision
 from facecluster.facenet.sizes import SIZES
@@ -34,9 +34,11 @@ def milliseconds(architecture: str) -> float:
         from facenet_pytorch import InceptionResnetV1
 
         network = InceptionResnetV1().eval()
-    elif architecture == dlib_file.ARCHITECTURE:
-        network, precision = unweighted(), "float32"
-        height = width = dlib_file.SIZE  # of which it cuts out its input
+    elif architecture == DLIB.architecture:
+        network, precision = dlib_resnet.unweighted(), "float32"
+        height = width = DLIB.size  # of which it cuts out its input
+    elif architecture == MOBILEFACENET.architecture:
+        network = mobilefacenet.unweighted()
     else:
         network = build(architecture).eval()
     embed = Inference(network, mean=MEAN, std=STD, precision=precision)

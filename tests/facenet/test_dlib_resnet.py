@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from facecluster import download
 from facecluster.embed import find_model, list_models, open_model
 from facecluster.errors import ModelError
-from facecluster.facenet import dlib_file
+from facecluster.facenet import dlib_resnet, foreign
 from facecluster.facenet.dlib_resnet import SIDE, DlibResNet, Layer, _whole, layers, unweighted
 from facecluster.facenet.sizes import SIZES
 
@@ -132,7 +134,9 @@ def small_file() -> bytes:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / download.PUBLISHED["dlib"].kept
     path.write_bytes(small_file())
-    monkeypatch.setattr(dlib_file, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    known = replace(foreign.DLIB, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(foreign.FOREIGN, ".dat", known)
+    monkeypatch.setattr(dlib_resnet, "DLIB", known)
     return path
 
 
@@ -183,18 +187,23 @@ def test_its_size_is_as_listed() -> None:
 
     for layer in network.convolutions:
         layer.register_forward_hook(count)
-    network(torch.zeros(1, 3, dlib_file.SIZE, dlib_file.SIZE))
+    network(torch.zeros(1, 3, foreign.DLIB.size, foreign.DLIB.size))
     last = 256 * 128
     weights = sum(p.numel() for p in network.parameters() if p.ndim > 1) + last
-    size = SIZES[dlib_file.ARCHITECTURE]
+    size = SIZES[foreign.DLIB.architecture]
     assert (size.parameters, size.multiply_adds) == (weights, work[0] + last)
     assert size.height == size.width == SIDE
 
 
-def test_the_centre_decides_the_fingerprint(file: Path) -> None:
-    measured = dlib_file.Measured((0.0, 1.0), {}, None)
-    other = dlib_file.Measured((0.0, 2.0), {}, None)
-    assert measured.fingerprint() != other.fingerprint()
+def test_the_centre_decides_the_fingerprint(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = json.loads(foreign.DLIB.measured_file.read_text(encoding="utf-8"))
+    before = foreign.DLIB.fingerprint()
+    monkeypatch.setattr(foreign, "_WEIGHTS", tmp_path)
+    moved = measured | {"centre": [1.0, *measured["centre"][1:]]}
+    (tmp_path / "dlib.json").write_text(json.dumps(moved), encoding="utf-8")
+    assert foreign.DLIB.fingerprint() != before
 
 
 def test_another_file_is_one_sentence(tmp_path: Path) -> None:
@@ -203,7 +212,7 @@ def test_another_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="models download dlib"):
         open_model(str(other), device="cpu")
     with pytest.raises(ModelError, match="cannot be read"):
-        dlib_file.checked(tmp_path / "none.dat")
+        foreign.checked(foreign.DLIB, tmp_path / "none.dat")
 
 
 def test_the_descriptors_are_dlibs() -> None:
