@@ -231,7 +231,7 @@ def find_model(name_or_path: str) -> Model:
         return _described(path, "file")
     if path.suffix == ".pt" or path.suffix in FOREIGN:
         return _others(path.stem, "file", path, path.suffix)
-    kinds = ", ".join([".safetensors", ".pt", *FOREIGN])
+    kinds = " or ".join([".safetensors, .pt", *FOREIGN])
     raise ModelError(f"{path} is no file of weights: they end in {kinds}.")
 
 

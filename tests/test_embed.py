@@ -203,7 +203,7 @@ def test_what_is_no_model_is_one_clear_sentence(tiny: str, tmp_path: Path) -> No
         open_model("nothing")
     other = tmp_path / "weights.onnx"
     other.write_bytes(b"1")
-    with pytest.raises(ModelError, match=r"\.safetensors, \.pt or \.dat"):
+    with pytest.raises(ModelError, match=r"\.safetensors, \.pt or \.dat or \.tflite"):
         open_model(str(other))
     for name in ("broken.safetensors", "broken.pt"):
         broken = tmp_path / name
