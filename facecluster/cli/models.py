@@ -167,10 +167,11 @@ def _tell_calibration(model: Model) -> None:
 def fetch(name: str) -> None:
     """Fetch the published weights NAME into the cache.
 
-    mobilefacenet: 5 MB from GitHub, by far the best on family photos. dlib: of the face_recognition
-    project, 100 MB from PyPI, in the public domain. 'models info NAME' says how well they do. The
-    others: of facenet-pytorch, 100 MB from GitHub, trained on research data: read their terms. What
-    has arrived is kept when the connection breaks; the file is checked before it is used.
+    mobilefacenet: 5 MB from GitHub, by far the best on adults who are no relatives. dlib: of the
+    face_recognition project, 100 MB from PyPI, in the public domain. 'models info NAME' says how
+    well they do. The others: of facenet-pytorch, 100 MB from GitHub, trained on research data: read
+    their terms. What has arrived is kept when the connection breaks; the file is checked before it
+    is used.
     """
     from facecluster.download import cached, download
 
