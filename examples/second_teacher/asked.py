@@ -22,9 +22,15 @@ from facecluster.facenet import parallel
 from facecluster.facenet.augment import mix, standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.freezing import freeze
-from facecluster.facenet.losses import contrastive_loss, distillation_loss, relational_loss
 from facecluster.facenet.optimisers import descend, learning_rate
-from facecluster.facenet.training import Step, Training, TrainingConfig, picture_size, variations
+from facecluster.facenet.training import (
+    Step,
+    Training,
+    picture_size,
+    target_bank,
+    taught_losses,
+    variations,
+)
 
 __all__ = ["Answers", "adopt_head", "asked_rows", "train_by_answers"]
 
@@ -41,14 +47,6 @@ class Answers:
     def of(self, faces: NDArray[np.int64]) -> Tensor:
         """Of some of the faces trained on."""
         return torch.from_numpy(self.vectors[self.rows[faces]])
-
-    def bank(self, config: TrainingConfig) -> Tensor:
-        """Of some given faces, to tell each face from."""
-        return self.of(_drawn(self.given, config))
-
-
-def _drawn(count: int, config: TrainingConfig) -> NDArray[np.int64]:
-    return np.random.default_rng((config.seed, 5)).permutation(count)[: config.contrastive_faces]
 
 
 def adopt_head(training: Training, dimension: int) -> None:
@@ -79,8 +77,8 @@ def train_by_answers(training: Training, table: FaceTable, answers: Answers) -> 
     head = training.network.get_submodule("second")
     training.network.train()
     freeze(training.network, config.frozen)
-    bank = torch.from_numpy(table.targets[_drawn(answers.given, config)]).to(training.device)
-    other_bank = answers.bank(config).to(training.device)
+    bank = target_bank(training, table.targets[: answers.given])
+    other_bank = target_bank(training, answers.vectors[answers.rows[: answers.given]])
     vectors: list[Tensor] = []
     training.network.projection.register_forward_pre_hook(
         lambda _, inputs: vectors.append(inputs[0])
@@ -97,7 +95,7 @@ def train_by_answers(training: Training, table: FaceTable, answers: Answers) -> 
             embeddings = training.network(batch.pictures)
         said = answers.of(rows[batch.plain]).to(training.device)
         found = functional.normalize(head(vectors.pop()[batch.plain].float()), dim=1)
-        beside = _losses(config, found, said, other_bank)[1]
+        beside = taught_losses(config, found, said, other_bank)[1]
         rate = learning_rate(config, training.step)
         regression = _learn(training, embeddings, batch, bank, beside)
         seconds = time.perf_counter() - started
@@ -128,23 +126,13 @@ def _prepared(training: Training, table: FaceTable, rows: NDArray[np.int64]) -> 
     return _Batch(pictures, targets[0::2], plain)
 
 
-def _losses(
-    config: TrainingConfig, found: Tensor, wanted: Tensor, bank: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The distance to what is wanted, and all losses together as the trainer weighs them."""
-    regression = distillation_loss(found, wanted)
-    relation = config.relational_weight * relational_loss(found, wanted)
-    contrast = config.contrastive_weight * contrastive_loss(found, wanted, bank)
-    return regression, regression + relation + contrast
-
-
 def _learn(
-    training: Training, embeddings: Tensor, batch: _Batch, bank: Tensor, beside: Tensor
+    training: Training, embeddings: Tensor, batch: _Batch, bank: Tensor | None, beside: Tensor
 ) -> float:
     """One step; what it gave of the distance to the targets."""
     total = len(range(0, training.config.batch, 2))
     found = parallel.gathered(embeddings[0::2], total)
     targets = parallel.gathered(batch.targets, total)
-    regression, loss = _losses(training.config, found, targets, bank)
+    regression, loss = taught_losses(training.config, found, targets, bank)
     descend(training, loss + beside / parallel.count())
     return float(regression.detach())

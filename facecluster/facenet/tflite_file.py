@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def _field(data: bytes, table: int, number: int) -> int | None:
     return table + offset if offset else None
 
 
-def _numbers(data: bytes, field: int | None, kind: str) -> NDArray[np.int64]:
+def _numbers(data: bytes, field: int | None, kind: str) -> NDArray[Any]:
     """The vector of numbers that a field leads to."""
     if field is None:
         return np.empty(0, kind)

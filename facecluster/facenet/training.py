@@ -39,6 +39,8 @@ __all__ = [
     "embed_mirrored",
     "embed_table",
     "picture_size",
+    "target_bank",
+    "taught_losses",
     "train",
     "variations",
 ]
@@ -173,7 +175,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
     if config.frozen_statistics:
         freeze_statistics(training.network)
     freeze(training.network, config.frozen)
-    bank = _bank(training, table)
+    bank = None if table.targets is None else target_bank(training, table.targets)
     while training.step < config.steps:
         started = time.perf_counter()
         step = training.step
@@ -197,14 +199,13 @@ def variations(training: Training) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _bank(training: Training, table: FaceTable) -> Tensor | None:
+def target_bank(training: Training, targets: NDArray[np.float32]) -> Tensor | None:
     """The targets to tell each face from, drawn once by the seed."""
     config = training.config
-    if not config.contrastive_weight or table.targets is None:
+    if not config.contrastive_weight:
         return None
-    targets = table.targets
-    if 0 < config.contrastive_faces < len(table):
-        drawn = np.random.default_rng((config.seed, 5)).permutation(len(table))
+    if 0 < config.contrastive_faces < len(targets):
+        drawn = np.random.default_rng((config.seed, 5)).permutation(len(targets))
         targets = targets[drawn[: config.contrastive_faces]]
     return torch.from_numpy(targets).to(training.device)
 
@@ -248,24 +249,27 @@ def _update(
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
     embeddings = _whole(config, embeddings, even, len(identities))
     targets = None if targets is None else _whole(config, targets, even, len(identities))
-    regression = relation = contrast = triplet = embeddings.new_zeros(())
+    regression = taught = triplet = embeddings.new_zeros(())
     count = 0
     if config.distill_weight and targets is not None:
-        regression = distillation_loss(embeddings, targets)
-        if config.relational_weight:
-            relation = relational_loss(embeddings, targets)
-        if bank is not None:
-            contrast = contrastive_loss(embeddings, targets, bank)
+        regression, taught = taught_losses(config, embeddings, targets, bank)
     if config.triplet_weight:
         triplet, count = _triplets(config, embeddings, targets, identities)
-    loss = (
-        config.distill_weight * regression
-        + config.relational_weight * relation
-        + config.contrastive_weight * contrast
-        + config.triplet_weight * triplet
-    )
-    descend(training, loss)
+    descend(training, taught + config.triplet_weight * triplet)
     return float(regression.detach()), float(triplet.detach()), count
+
+
+def taught_losses(
+    config: TrainingConfig, embeddings: Tensor, targets: Tensor, bank: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The distance to a teacher's embeddings, and all losses by a teacher as they are weighed."""
+    regression = distillation_loss(embeddings, targets)
+    total = config.distill_weight * regression
+    if config.relational_weight:
+        total = total + config.relational_weight * relational_loss(embeddings, targets)
+    if bank is not None:
+        total = total + config.contrastive_weight * contrastive_loss(embeddings, targets, bank)
+    return regression, total
 
 
 def _whole(config: TrainingConfig, mine: Tensor, even: int, total: int) -> Tensor:
