@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from foreign_networks import check_opened_by_name_and_path
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facecluster import download
-from facecluster.embed import find_model, list_models, open_model
+from facecluster.embed import find_model, open_model
 from facecluster.errors import ModelError
 from facecluster.facenet import dlib_resnet, foreign
 from facecluster.facenet.dlib_resnet import SIDE, DlibResNet, Layer, _whole, layers, unweighted
@@ -143,23 +144,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_is_opened_by_name_once_it_is_there_and_by_path(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "cache_folder", lambda: file.parent / "nowhere")
-    assert find_model("dlib").state == "not downloaded"
-    with pytest.raises(ModelError, match="models download dlib"):
-        open_model("dlib")
-    monkeypatch.setattr(download, "cache_folder", lambda: file.parent)
-    assert {model.name: model.state for model in list_models()}["dlib"] == "downloaded"
-    embedder = open_model("dlib", device="cpu")
-    assert embedder.fingerprint == open_model(str(file), device="cpu").fingerprint
-    assert set(embedder.thresholds) == {"verify", "identify", "group"}
-    assert embedder.calibration is not None
-    card = find_model("dlib").card
-    assert card is not None and card.read_text(encoding="utf-8").startswith("# dlib")
-    side = embedder.crop_size
-    crops = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
-    rows = embedder.embed(crops)
-    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(embedder.embed(crops[:, :, ::-1].copy()), rows, atol=1e-5)
+    check_opened_by_name_and_path(file, "dlib", "dlib", monkeypatch, mirrored=1e-5)
 
 
 def test_the_part_that_is_seen_lies_in_the_middle_and_reaches_the_chin(file: Path) -> None:
