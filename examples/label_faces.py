@@ -5,10 +5,11 @@
     python examples/train_bundled.py LESSONS WORK asked --start nn4.safetensors --steps 6500
 
 DATA is a folder of aligned faces as for train_bundled.py. LESSONS is written as such a folder:
-faces.csv, faces.npy (all pictures decoded, DATA's first), teacher.npy (what both teachers say; of
-the made-up faces nothing) and second.npy (what the second one says of all), for the stage "asked".
-Made-up faces are made of two or three of those that train_bundled.py trains on, so that the people
-it holds out stay unseen. About 10 ms of one core a face, and 50 kB of LESSONS.
+faces.csv, faces.npy (all pictures decoded, DATA's first), teacher.npy (what the second teacher says
+of all), first.npy (what DATA's teacher says of the given ones) and often.npy (how often each is to
+be drawn), for the stage "asked". Made-up faces are made of two or three of those that
+train_bundled.py trains on, so that the people it holds out stay unseen. About 10 ms of one core a
+face, and 50 kB of LESSONS.
 """
 
 from __future__ import annotations
@@ -22,40 +23,55 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from second_teacher.made_up import made_up
-from second_teacher.targets import fit, joint
+from second_teacher.targets import directions, recentred, unit
 from torch import Tensor
 from train_bundled import trained_on
 
 from facecluster import Embedder, open_model
 from facecluster.facenet.dataset import read_table
+from facecluster.facenet.foreign import MOBILEFACENET
 
 AT_ONCE = 64
 FACES_A_PERSON = 30
+DIMENSION = 128
 # In the place of a third parent.
 NOBODY = -1
+# Of the centre of all faces. Children are near it: less of it taken off sets adults further apart,
+# more of it children.
+CENTRE_TAKEN = 0.5
+# Faces away from the centre, adults mostly, are drawn twice as often.
+NEAR_CENTRE = 0.25
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("lessons", type=Path)
-    parser.add_argument("--teacher", default="mobilefacenet", help="a model's name or file")
     parser.add_argument("--made", type=int, default=100_000, help="made-up faces")
     options = parser.parse_args()
-    teacher = open_model(options.teacher)  # if it is not there, that is said before the decoding
+    teacher = open_model(MOBILEFACENET.name)  # if it is not there, that is said before the decoding
     options.lessons.mkdir(parents=True, exist_ok=True)
     table = read_table(options.data, cache=options.lessons / "given.npy")
     rows, _ = trained_on(table, FACES_A_PERSON)
     parents = np.random.default_rng(0).choice(rows, (options.made, 3))
     parents[::2, 2] = NOBODY
     said = label(teacher, options.lessons, table.margin, parents)
-    first = table.targets
-    assert first is not None
-    both = joint(first, said[: len(first)], fit(first[rows], said[rows]))
-    nothing = np.zeros((options.made, first.shape[1]), np.float32)
-    np.save(options.lessons / "second.npy", said)
-    np.save(options.lessons / "teacher.npy", np.concatenate([both, nothing]))
+    centre = np.array(MOBILEFACENET.measured().centre, np.float32)
+    write_targets(options.lessons, said, centre, given=len(table))
+    assert table.targets is not None
+    np.save(options.lessons / "first.npy", table.targets)
     write_index(options.data, options.lessons, options.made)
+
+
+def write_targets(
+    lessons: Path, said: NDArray[np.float32], centre: NDArray[np.float32], *, given: int
+) -> None:
+    """What a network of 128 dimensions is to say of each face, and how often it is to be asked."""
+    whole = recentred(said, centre, 0.0)
+    near = whole @ (centre / np.linalg.norm(centre)) >= NEAR_CENTRE
+    np.save(lessons / "often.npy", np.where(near, 1.0, 2.0))
+    rows = recentred(said, centre, CENTRE_TAKEN)
+    np.save(lessons / "teacher.npy", unit(rows @ directions(rows[:given], DIMENSION)))
 
 
 def label(

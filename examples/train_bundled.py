@@ -28,7 +28,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from second_teacher.asked import Answers, adopt_head, train_by_answers
+from second_teacher.asked import Beside, adopt_head, train_by_answers
 
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -64,6 +64,7 @@ ASKED = dataclasses.replace(
     batch=128,
     averaging=0.998,
     contrastive_faces=8_192,
+    offline_every=2_000,
     half_precision=multiplies_bfloat16(),
 )
 STAGES = {
@@ -116,10 +117,11 @@ def train_stage(options: argparse.Namespace) -> None:
     drawn = made_up(options.data)[rows]
     rows = np.concatenate([rows[~drawn], rows[drawn]])
     training = Training(STAGES[options.stage])
-    answers = None
+    beside = None
     if options.stage in ("asked", "tiny-asked"):
-        answers = Answers(np.load(options.data / "second.npy"), rows, int((~drawn).sum()))
-    start(training, Lesson(options.work), options.start, answers)
+        first, often = (np.load(options.data / name) for name in ("first.npy", "often.npy"))
+        beside = Beside(first[rows[: int((~drawn).sum())]], often[rows])
+    start(training, Lesson(options.work), options.start, beside)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     if options.steps:
@@ -127,17 +129,17 @@ def train_stage(options: argparse.Namespace) -> None:
             training.config, steps=training.step + options.steps, cooldown=options.steps
         )
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
-    steps = train_by_answers(training, known, answers) if answers else train(training, known)
+    steps = train_by_answers(training, known, beside) if beside else train(training, known)
     run(training, steps, picked(table, held), options.work, options.minutes)
 
 
-def start(training: Training, lesson: Lesson, model: Path | None, answers: Answers | None) -> None:
+def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside | None) -> None:
     """Go on from the lesson's state, or from the model, which has no second head yet."""
     fresh = not lesson.state.is_file()
     if fresh:
         begin(training, lesson, start=model)
-    if answers is not None:
-        adopt_head(training, answers.vectors.shape[1])
+    if beside is not None:
+        adopt_head(training, beside.vectors.shape[1])
     if not fresh:
         begin(training, lesson, start=None)
 

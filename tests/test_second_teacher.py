@@ -1,4 +1,4 @@
-"""The second teacher of the bundled networks: new faces, joint targets, lessons."""
+"""The second teacher of the bundled networks: new faces, its targets, lessons."""
 
 import sys
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 import label_faces
-from second_teacher.asked import Answers, adopt_head, asked_rows, train_by_answers
+from second_teacher.asked import Beside, adopt_head, asked_rows, mine, train_by_answers
+from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 from second_teacher.made_up import made_up
-from second_teacher.targets import fit, joint
+from second_teacher.targets import directions, recentred
 
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.training import Step, Training, TrainingConfig
@@ -34,18 +35,37 @@ def test_made_up_faces_are_new_and_the_seed_decides_them() -> None:
     assert not torch.equal(made, made_up(faces, others, torch.Generator().manual_seed(3)))
 
 
-def test_the_joint_embedding_keeps_what_both_say_and_stays_near_the_first() -> None:
+def test_what_was_taken_of_the_centre_can_be_given_back() -> None:
     rng = np.random.default_rng(0)
-    people = rng.normal(size=(300, 6))
-    first = unit(people @ rng.normal(size=(6, 32)))
-    second = unit(people @ rng.normal(size=(6, 40)))
-    both = np.concatenate([first, second], axis=1) / np.sqrt(2)
-    found = joint(first, second, fit(first, second))
-    assert found.shape == first.shape
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    # Twelve directions hold all that both can say of these; none is lost in 32.
-    np.testing.assert_allclose(found @ found.T, both @ both.T, atol=1e-4)
-    assert float((found * first).sum(1).mean()) > 0.6
+    whole = unit(rng.normal(size=(50, 12)) + 0.5)
+    centre = whole.mean(0)
+    for share in (0.0, 0.5, 1.0):
+        found = recentred(unit(whole - centre), centre, share)
+        np.testing.assert_allclose(found, unit(whole - share * centre), atol=1e-5)
+
+
+def test_directions_lose_nothing_where_there_are_no_more() -> None:
+    rng = np.random.default_rng(0)
+    rows = unit(rng.normal(size=(300, 6)) @ rng.normal(size=(6, 40)))
+    kept = rows @ directions(rows, 6)
+    assert kept.shape == (300, 6)
+    np.testing.assert_allclose(kept @ kept.T, rows @ rows.T, atol=1e-4)
+
+
+def test_targets_are_of_a_bundled_network_and_faces_off_the_centre_come_twice(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    centre = np.zeros(192, np.float32)
+    centre[0] = 0.35
+    faces = rng.normal(size=(400, 192))
+    faces[:200, 0] = 9.0  # of children, say
+    said = unit(unit(faces) - centre)
+    label_faces.write_targets(tmp_path, said, centre, given=300)
+    targets, often = (np.load(tmp_path / name) for name in ("teacher.npy", "often.npy"))
+    assert targets.shape == (400, 128)
+    np.testing.assert_allclose(np.linalg.norm(targets, axis=1), 1, atol=1e-5)
+    assert often[:200].tolist() == [1.0] * 200 and often[200:].tolist() == [2.0] * 200
 
 
 class Brightness:
@@ -77,24 +97,22 @@ def test_given_faces_come_first_and_each_is_labelled_by_its_own_crop(tmp_path: P
     np.testing.assert_array_equal(again, said)
 
 
-def drawn_lessons(count: int) -> tuple[FaceTable, Answers]:
+def drawn_lessons(count: int) -> tuple[FaceTable, Beside]:
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.integers(0, 256, (count, 3, 8, 8))).float()
     fine = torch.nn.functional.interpolate(coarse, 128, mode="bilinear")
     pixels = fine.permute(0, 2, 3, 1).byte().numpy()
     targets = unit(coarse.flatten(1).numpy()[:, :128] - 127)
     nobody = np.full(count, -1)
-    answers = Answers(unit(targets[:, :40]), np.arange(count), given=20)
-    # The first teacher says nothing of made-up faces, and nobody may ask what it says.
-    targets[20:] = np.nan
-    return FaceTable(pixels, nobody, nobody, targets, 8), answers
+    beside = Beside(unit(targets[:20, :40]), np.where(np.arange(count) % 3, 1.0, 2.0))
+    return FaceTable(pixels, nobody, nobody, targets, 8), beside
 
 
 def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    table, answers = drawn_lessons(48)
+    table, beside = drawn_lessons(48)
     config = TrainingConfig(
-        "nns2", steps=12, batch=16, warmup=1, cooldown=1, half_precision=False,
-        relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16,
+        "nns2", steps=30, batch=16, warmup=1, cooldown=1, learning_rate=5e-4, half_precision=False,
+        relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16, offline_every=8,
     )  # fmt: skip
 
     def begun() -> Training:
@@ -103,12 +121,12 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
         return training
 
     def steps(training: Training) -> Iterator[Step]:
-        return train_by_answers(training, table, answers)
+        return train_by_answers(training, table, beside)
 
     whole, stopped, resumed = begun(), begun(), begun()
     head = whole.network.get_submodule("second").weight.detach().clone()
     found = [step.distillation for step in steps(whole)]
-    assert len(found) == 12 and found[-1] < found[0]
+    assert len(found) == 30 and np.mean(found[-5:]) < np.mean(found[:5])
     assert not torch.equal(head, whole.network.get_submodule("second").weight)
     assert not any("second" in name for name in whole.average.state_dict())
     for step in steps(stopped):
@@ -117,16 +135,64 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
             break
     resumed.resume(tmp_path / "state.pt")
     assert [step.distillation for step in steps(resumed)] == found[5:]
-    for mine, other in zip(
+    for one, other in zip(
         whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
     ):
-        assert torch.equal(mine, other)
+        assert torch.equal(one, other)
 
 
-def test_a_batch_has_given_and_made_up_faces_in_turn() -> None:
-    rows = asked_rows(10, 30, 64, seed=0, step=3)
-    assert rows[0::2].max() < 10 <= rows[1::2].min() and rows.max() < 30
-    assert not np.array_equal(rows, asked_rows(10, 30, 64, seed=0, step=4))
+def test_half_a_batch_is_of_mined_groups_and_others_come_as_often_as_they_are_to() -> None:
+    often = np.ones(30)
+    often[[2, 5, 20]] = [0.0, 3.0, 6.0]
+    beside = Beside(np.zeros((10, 3), np.float32), often)
+    mined = np.arange(40).reshape(10, GROUP) % 30
+    rows = asked_rows(beside, mined, 64, seed=0, step=3)
+    groups = {tuple(group) for group in mined.tolist()}
+    assert all(tuple(group) in groups for group in rows[0::2].reshape(-1, GROUP).tolist())
+    assert rows[1::4].max() < 10 <= rows[3::4].min() and rows.max() < 30
+    assert not np.array_equal(rows, asked_rows(beside, mined, 64, seed=0, step=4))
+    rows = asked_rows(beside, mined, 40_000, seed=0, step=0)
+    for place, faces in ((1, slice(0, 10)), (3, slice(10, 30))):
+        share = np.bincount(rows[place::4], minlength=30)[faces] / 10_000
+        np.testing.assert_allclose(share, often[faces] / often[faces].sum(), atol=0.02)
+
+
+def test_confused_are_those_that_the_network_alone_puts_near() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.zeros((60, 16), np.float32)
+    targets[:6, :6], targets[6:, 6:] = np.eye(6), unit(rng.normal(size=(54, 10)))
+    embeddings = targets.copy()
+    embeddings[:6] = targets[0]  # the network sees six as one
+    others, excess = confusion(embeddings, targets)
+    assert others.shape == (60, 8) and excess.argsort()[-6:].max() < 6
+    for face in range(6):
+        assert set(others[face, :5]) == set(range(6)) - {face}
+    naive = [2 * (embeddings[9] @ embeddings[j] - targets[9] @ targets[j]) for j in others[9]]
+    np.testing.assert_allclose(excess[9], np.mean(naive), atol=1e-5)
+    groups = confused_groups(others, excess, 200, rng)
+    assert groups.shape == (200, GROUP) and (groups[:, 0] < 6).mean() > 0.5
+    assert all(set(group[1:]) <= set(others[group[0]]) for group in groups.tolist())
+
+
+def test_confusion_costs_where_faces_are_nearer_than_the_teacher_says_and_nowhere_else() -> None:
+    rng = np.random.default_rng(0)
+    found, said = (torch.from_numpy(unit(rng.normal(size=(8, 5)))) for _ in range(2))
+    naive = []
+    for start in (0, 4):
+        for i in range(start, start + 4):
+            for j in range(i + 1, start + 4):
+                near, wanted = ((x[i] - x[j]).pow(2).sum().item() for x in (found, said))
+                naive.append(max(0.0, wanted - near) ** 2)
+    assert abs(confusion_loss(found, said).item() - np.mean(naive)) < 1e-5
+    assert confusion_loss(said, said).item() == 0.0
+
+
+def test_faces_that_are_drawn_often_are_mined() -> None:
+    table, beside = drawn_lessons(48)
+    training = Training(TrainingConfig("nns2", steps=1, batch=16), device="cpu")
+    mined = mine(training, table, beside)
+    assert set(mined.ravel()) <= set(np.flatnonzero(beside.often == 2.0))
+    assert np.array_equal(mined, mine(training, table, beside))
 
 
 def test_the_index_names_the_given_faces_and_nobody_made_up(tmp_path: Path) -> None:

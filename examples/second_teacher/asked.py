@@ -1,9 +1,10 @@
 """Training by a teacher that was asked about faces made up for it, beside one that was not.
 
-Half of a batch are given faces, whose targets both teachers know; every second of them is blended
-with another. The other half are made up, and teach by the second teacher alone: a head beside the
-network's own tells that one's vector of every face that is no blend (Hinton et al., "Distilling the
-Knowledge in a Neural Network", 2015). It is dropped when the training is over.
+The network tells what the asked teacher says of each face as it is: a blend's vector is not the
+middle of two. Half of a batch are faces that it takes for each other (confused.py), a quarter given
+faces, a quarter made-up ones. A head beside the network's own tells what the other teacher says of
+the given ones (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015); it is dropped
+when the training is over.
 """
 
 from __future__ import annotations
@@ -19,34 +20,39 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facecluster.facenet import parallel
-from facecluster.facenet.augment import mix, standardise, vary
+from facecluster.facenet.augment import standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.freezing import freeze
 from facecluster.facenet.optimisers import descend, learning_rate
 from facecluster.facenet.training import (
     Step,
     Training,
+    embed_table,
     picture_size,
     target_bank,
     taught_losses,
     variations,
 )
+from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 
-__all__ = ["Answers", "adopt_head", "asked_rows", "train_by_answers"]
+__all__ = ["Beside", "adopt_head", "asked_rows", "train_by_answers"]
+
+
+# What the other teacher's losses count.
+BESIDE = 0.5
+# Faces among which those are looked for that the network confuses, and groups of them.
+POOL = 60_000
+GROUPS = 100_000
+AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the second teacher says of each face of the lessons: unit rows (N, D), the first `given`
-    of them of given faces; rows (T,) are those of the faces trained on."""
+class Beside:
+    """What the other teacher says of the given faces, which are the table's first: unit rows
+    (G, D). often (T,) is how often each face of the table is drawn beside the others."""
 
     vectors: NDArray[np.float32]
-    rows: NDArray[np.int64]
-    given: int
-
-    def of(self, faces: NDArray[np.int64]) -> Tensor:
-        """Of some of the faces trained on."""
-        return torch.from_numpy(self.vectors[self.rows[faces]])
+    often: NDArray[np.float64]
 
 
 def adopt_head(training: Training, dimension: int) -> None:
@@ -57,82 +63,96 @@ def adopt_head(training: Training, dimension: int) -> None:
     training.optimiser.add_param_group({"params": list(head.parameters()), "weight_decay": decay})
 
 
-def asked_rows(given: int, total: int, batch: int, *, seed: int, step: int) -> NDArray[np.int64]:
-    """Rows of a batch in turn: one of the first `given`, and one of those after them."""
+def asked_rows(
+    beside: Beside, mined: NDArray[np.int64], batch: int, *, seed: int, step: int
+) -> NDArray[np.int64]:
+    """Rows of a batch: every second is of a mined group, group after group; of the others every
+    second is a given face."""
     chance = np.random.default_rng((seed, step, 6))
+    given, total = len(beside.vectors), len(beside.often)
     rows = np.empty(batch, dtype=np.int64)
-    rows[0::2] = chance.integers(0, given, len(rows[0::2]))
-    rows[1::2] = chance.integers(given, total, len(rows[1::2]))
+    rows[0::2] = mined[chance.integers(0, len(mined), batch // (2 * GROUP))].ravel()
+    for place, faces in ((1, np.arange(given)), (3, np.arange(given, total))):
+        rows[place::4] = faces[_drawn(beside.often[faces], len(rows[place::4]), chance)]
     return rows
 
 
-def train_by_answers(training: Training, table: FaceTable, answers: Answers) -> Iterator[Step]:
+def _drawn(
+    often: NDArray[np.float64], count: int, chance: np.random.Generator
+) -> NDArray[np.int64]:
+    upto = np.cumsum(often)
+    drawn: NDArray[np.int64] = np.searchsorted(upto, chance.random(count) * upto[-1], side="right")
+    return drawn
+
+
+def mine(training: Training, table: FaceTable, beside: Beside) -> NDArray[np.int64]:
+    """Groups of faces (GROUPS, GROUP) that the averaged network takes for each other, of those that
+    are drawn often."""
+    assert table.targets is not None
+    chance = np.random.default_rng((training.config.seed, training.step, 7))
+    likely = np.flatnonzero(beside.often >= beside.often.max())
+    pool = np.sort(chance.permutation(likely)[:POOL])
+    size = picture_size(training.config)
+    embeddings = np.concatenate(
+        [
+            embed_table(training.average, table.take(pool[start : start + AT_ONCE]), size=size)
+            for start in range(0, len(pool), AT_ONCE)
+        ]
+    )
+    others, excess = confusion(embeddings, table.targets[pool])
+    return pool[confused_groups(others, excess, GROUPS, chance)]
+
+
+def train_by_answers(training: Training, table: FaceTable, beside: Beside) -> Iterator[Step]:
     """Run to config.steps, yielding after each step; stop or save between any two of them.
 
-    The network has its second head (`adopt_head`). Of the table the first answers.given faces are
-    given ones, with targets, the others are made up.
+    The network has its second head (`adopt_head`). The table's targets are the asked teacher's.
     """
-    config = training.config
+    config, given = training.config, len(beside.vectors)
     assert table.targets is not None
     head = training.network.get_submodule("second")
     training.network.train()
     freeze(training.network, config.frozen)
-    bank = target_bank(training, table.targets[: answers.given])
-    other_bank = target_bank(training, answers.vectors[answers.rows[: answers.given]])
+    bank = target_bank(training, table.targets[:given])
+    other_bank = target_bank(training, beside.vectors)
     vectors: list[Tensor] = []
     training.network.projection.register_forward_pre_hook(
         lambda _, inputs: vectors.append(inputs[0])
     )
     while training.step < config.steps:
         started = time.perf_counter()
+        if training.step % config.offline_every == 0:
+            training.mined = mine(training, table, beside)
         rows = parallel.share(
-            asked_rows(
-                answers.given, len(table), config.batch, seed=config.seed, step=training.step
-            )
+            asked_rows(beside, training.mined, config.batch, seed=config.seed, step=training.step)
         )
-        batch = _prepared(training, table, rows)
-        with torch.autocast(batch.pictures.device.type, torch.bfloat16, config.half_precision):
-            embeddings = training.network(batch.pictures)
-        said = answers.of(rows[batch.plain]).to(training.device)
-        found = functional.normalize(head(vectors.pop()[batch.plain].float()), dim=1)
-        beside = taught_losses(config, found, said, other_bank)[1]
+        with torch.autocast(training.device, torch.bfloat16, config.half_precision):
+            embeddings = training.network(_pictures(training, table, rows))
+        known = np.flatnonzero(rows < given)
+        said = torch.from_numpy(beside.vectors[rows[known]]).to(training.device)
+        found = functional.normalize(head(vectors.pop()[known].float()), dim=1)
+        other = BESIDE * taught_losses(config, found, said, other_bank)[1]
         rate = learning_rate(config, training.step)
-        regression = _learn(training, embeddings, batch, bank, beside)
+        targets = torch.from_numpy(table.targets[rows]).to(training.device)
+        regression = _learn(training, embeddings, targets, bank, other)
         seconds = time.perf_counter() - started
         yield Step(training.step, regression, 0.0, 0, rate, config.batch / seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """pictures, targets of the given ones (every second), and which pictures are no blends."""
-
-    pictures: Tensor
-    targets: Tensor
-    plain: NDArray[np.int64]
-
-
-def _prepared(training: Training, table: FaceTable, rows: NDArray[np.int64]) -> _Batch:
+def _pictures(training: Training, table: FaceTable, rows: NDArray[np.int64]) -> Tensor:
     size, generator = picture_size(training.config), variations(training)
     stored = torch.from_numpy(np.asarray(table.pixels[rows])).to(training.device)
     pictures = standardise(vary(stored, margin=table.margin, size=size, generator=generator))
-    assert table.targets is not None
-    targets = torch.from_numpy(table.targets[rows]).to(training.device)
-    blended = np.arange(0, len(rows), 4)
-    pictures[blended], targets[blended] = mix(
-        pictures[blended], targets[blended], share=1.0, generator=generator
-    )
-    plain = np.flatnonzero(np.arange(len(rows)) % 4)
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
-    return _Batch(pictures, targets[0::2], plain)
+    return pictures.contiguous(memory_format=torch.channels_last)
 
 
 def _learn(
-    training: Training, embeddings: Tensor, batch: _Batch, bank: Tensor | None, beside: Tensor
+    training: Training, embeddings: Tensor, targets: Tensor, bank: Tensor | None, other: Tensor
 ) -> float:
     """One step; what it gave of the distance to the targets."""
-    total = len(range(0, training.config.batch, 2))
-    found = parallel.gathered(embeddings[0::2], total)
-    targets = parallel.gathered(batch.targets, total)
-    regression, loss = taught_losses(training.config, found, targets, bank)
-    descend(training, loss + beside / parallel.count())
+    batch = training.config.batch
+    found, known = parallel.gathered(embeddings, batch), parallel.gathered(targets, batch)
+    regression, loss = taught_losses(training.config, found, known, bank)
+    loss = loss + confusion_loss(found[0::2], known[0::2])
+    descend(training, loss + other / parallel.count())
     return float(regression.detach())
