@@ -3,12 +3,13 @@
 The network tells what the asked teacher says of each face as it is: a blend's vector is not the
 middle of two. Half of a batch are faces that it takes for each other (confused.py), a quarter given
 faces, a quarter made-up ones. A head beside the network's own tells what the other teacher says of
-the given ones (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015); it is dropped
-when the training is over.
+the given ones (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015). When the
+training is over both become one layer (one_layer.py), or it is dropped.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,9 +57,10 @@ class Beside:
 
 
 def adopt_head(training: Training, dimension: int) -> None:
-    """Put a head beside the network's own: it is trained, saved and resumed with it."""
+    """Put a head beside the network's own: it is trained, averaged, saved and resumed with it."""
     head = nn.Linear(training.network.projection.in_features, dimension).to(training.device)
     training.network.add_module("second", head)
+    training.average.add_module("second", copy.deepcopy(head).requires_grad_(False))
     decay = training.config.weight_decay
     training.optimiser.add_param_group({"params": list(head.parameters()), "weight_decay": decay})
 
