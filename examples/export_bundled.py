@@ -45,6 +45,8 @@ def main() -> None:
     parts = state["average"]
     head = {name: parts.pop(f"second.{name}", None) for name in ("weight", "bias")}
     network.load_state_dict(parts)
+    if options.beside and (options.lessons is None or head["weight"] is None):
+        parser.error("--beside takes --lessons, and a training that has a head beside")
     if options.beside:
         first = np.load(options.lessons / "first.npy")
         some = np.arange(0, len(first), 10)
