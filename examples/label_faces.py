@@ -23,7 +23,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from second_teacher.made_up import made_up
-from second_teacher.targets import directions, recentred, unit
+from second_teacher.targets import directions, unit, whole
 from torch import Tensor
 from train_bundled import trained_on
 
@@ -67,10 +67,10 @@ def write_targets(
     lessons: Path, said: NDArray[np.float32], centre: NDArray[np.float32], *, given: int
 ) -> None:
     """What a network of 128 dimensions is to say of each face, and how often it is to be asked."""
-    whole = recentred(said, centre, 0.0)
-    near = whole @ (centre / np.linalg.norm(centre)) >= NEAR_CENTRE
+    vectors = whole(said, centre)
+    near = vectors @ (centre / np.linalg.norm(centre)) >= NEAR_CENTRE
     np.save(lessons / "often.npy", np.where(near, 1.0, 2.0))
-    rows = recentred(said, centre, CENTRE_TAKEN)
+    rows = unit(vectors - CENTRE_TAKEN * centre)
     np.save(lessons / "teacher.npy", unit(rows @ directions(rows[:given], DIMENSION)))
 
 

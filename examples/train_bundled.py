@@ -18,16 +18,15 @@ processes train as one: on two cores two of them are 1.2 times as fast as one wi
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from picked import picked
 from second_teacher.asked import Beside, adopt_head, train_by_answers
 
 from facecluster.facenet.dataset import (
@@ -114,13 +113,12 @@ def train_stage(options: argparse.Namespace) -> None:
     # One picture in eight of the families is labelled wrongly.
     table = without_doubtful(table, limit=1.3)
     rows, held = trained_on(table, FACES_A_PERSON[options.stage])
-    drawn = made_up(options.data)[rows]
-    rows = np.concatenate([rows[~drawn], rows[drawn]])
     training = Training(STAGES[options.stage])
     beside = None
     if options.stage in ("asked", "tiny-asked"):
         first, often = (np.load(options.data / name) for name in ("first.npy", "often.npy"))
-        beside = Beside(first[rows[: int((~drawn).sum())]], often[rows])
+        # The given faces are the table's first, and so are their rows.
+        beside = Beside(first[rows[rows < len(first)]], often[rows])
     start(training, Lesson(options.work), options.start, beside)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
@@ -144,36 +142,10 @@ def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside
         begin(training, lesson, start=None)
 
 
-class Picked:
-    """The pixels of some faces, read when they are asked for: ten gigabytes are not copied."""
-
-    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
-        self.pixels, self.rows = pixels, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, at: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self.pixels[self.rows[at]]
-
-
-def picked(table: FaceTable, rows: NDArray[np.int64]) -> FaceTable:
-    """The rows as a table, the pixels where they are."""
-    pixels = cast("NDArray[np.uint8]", Picked(table.pixels, rows))
-    targets = None if table.targets is None else table.targets[rows]
-    return FaceTable(pixels, table.identities[rows], table.kin[rows], targets, table.margin)
-
-
 def trained_on(table: FaceTable, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows to train on, no more than `most` a person, and those of people held out."""
     rows, held = hold_out(table, 0.03, seed=0)
     return at_most(table, rows, most, seed=0), held
-
-
-def made_up(data: Path) -> NDArray[np.bool_]:
-    """Which rows of faces.csv label_faces.py made up."""
-    with (data / "faces.csv").open(newline="", encoding="utf-8") as file:
-        return np.array([row.get("source") == "made-up" for row in csv.DictReader(file)])
 
 
 def run(

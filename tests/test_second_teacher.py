@@ -15,7 +15,7 @@ from second_teacher.asked import Beside, adopt_head, asked_rows, mine, train_by_
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 from second_teacher.made_up import made_up
 from second_teacher.one_layer import one_layer
-from second_teacher.targets import directions, recentred
+from second_teacher.targets import directions, whole
 
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.training import Step, Training, TrainingConfig, embed_table
@@ -39,11 +39,13 @@ def test_made_up_faces_are_new_and_the_seed_decides_them() -> None:
 
 def test_what_was_taken_of_the_centre_can_be_given_back() -> None:
     rng = np.random.default_rng(0)
-    whole = unit(rng.normal(size=(50, 12)) + 0.5)
-    centre = whole.mean(0)
+    vectors = unit(rng.normal(size=(50, 12)) + 0.5)
+    centre = vectors.mean(0)
+    found = whole(unit(vectors - centre), centre)
     for share in (0.0, 0.5, 1.0):
-        found = recentred(unit(whole - centre), centre, share)
-        np.testing.assert_allclose(found, unit(whole - share * centre), atol=1e-5)
+        np.testing.assert_allclose(
+            unit(found - share * centre), unit(vectors - share * centre), atol=1e-5
+        )
 
 
 def test_directions_lose_nothing_where_there_are_no_more() -> None:
@@ -125,12 +127,12 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
     def steps(training: Training) -> Iterator[Step]:
         return train_by_answers(training, table, beside)
 
-    whole, stopped, resumed = begun(), begun(), begun()
-    head = whole.network.get_submodule("second").weight.detach().clone()
-    found = [step.distillation for step in steps(whole)]
+    complete, stopped, resumed = begun(), begun(), begun()
+    head = complete.network.get_submodule("second").weight.detach().clone()
+    found = [step.distillation for step in steps(complete)]
     assert len(found) == 30 and np.mean(found[-5:]) < np.mean(found[:5])
-    assert not torch.equal(head, whole.network.get_submodule("second").weight)
-    assert not torch.equal(head, whole.average.get_submodule("second").weight)
+    assert not torch.equal(head, complete.network.get_submodule("second").weight)
+    assert not torch.equal(head, complete.average.get_submodule("second").weight)
     for step in steps(stopped):
         if step.number == 5:
             stopped.save(tmp_path / "state.pt")
@@ -138,7 +140,7 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
     resumed.resume(tmp_path / "state.pt")
     assert [step.distillation for step in steps(resumed)] == found[5:]
     for one, other in zip(
-        whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
+        complete.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
     ):
         assert torch.equal(one, other)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from picked import picked
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,7 +45,6 @@ BESIDE = 0.5
 # Faces among which those are looked for that the network confuses, and groups of them.
 POOL = 60_000
 GROUPS = 100_000
-AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,9 @@ def asked_rows(
     rows = np.empty(batch, dtype=np.int64)
     rows[0::2] = mined[chance.integers(0, len(mined), batch // (2 * GROUP))].ravel()
     for place, faces in ((1, np.arange(given)), (3, np.arange(given, total))):
-        rows[place::4] = faces[_drawn(beside.often[faces], len(rows[place::4]), chance)]
+        often = beside.often[faces]
+        rows[place::4] = chance.choice(faces, len(rows[place::4]), p=often / often.sum())
     return rows
-
-
-def _drawn(
-    often: NDArray[np.float64], count: int, chance: np.random.Generator
-) -> NDArray[np.int64]:
-    upto = np.cumsum(often)
-    drawn: NDArray[np.int64] = np.searchsorted(upto, chance.random(count) * upto[-1], side="right")
-    return drawn
 
 
 def mine(training: Training, table: FaceTable, beside: Beside) -> NDArray[np.int64]:
@@ -94,14 +87,8 @@ def mine(training: Training, table: FaceTable, beside: Beside) -> NDArray[np.int
     chance = np.random.default_rng((training.config.seed, training.step, 7))
     likely = np.flatnonzero(beside.often >= beside.often.max())
     pool = np.sort(chance.permutation(likely)[:POOL])
-    size = picture_size(training.config)
-    embeddings = np.concatenate(
-        [
-            embed_table(training.average, table.take(pool[start : start + AT_ONCE]), size=size)
-            for start in range(0, len(pool), AT_ONCE)
-        ]
-    )
-    others, excess = confusion(embeddings, table.targets[pool])
+    faces, size = picked(table, pool), picture_size(training.config)
+    others, excess = confusion(embed_table(training.average, faces, size=size), table.targets[pool])
     return pool[confused_groups(others, excess, GROUPS, chance)]
 
 

@@ -43,8 +43,8 @@ def confused_groups(
     others: NDArray[np.int64], excess: NDArray[np.float64], count: int, chance: np.random.Generator
 ) -> NDArray[np.int64]:
     """Rows (count, GROUP) of a face and some it is confused with, the worst ones most often."""
-    upto = np.cumsum(np.maximum(excess, 0.05) ** 1.5)
-    faces = np.searchsorted(upto, chance.random(count) * upto[-1], side="right")
+    often = np.maximum(excess, 0.05) ** 1.5
+    faces = chance.choice(len(excess), count, p=often / often.sum())
     places = chance.random((count, others.shape[1])).argsort(axis=1)[:, : GROUP - 1]
     partners = np.take_along_axis(others[faces], places, axis=1)
     return np.concatenate([faces[:, None], partners], axis=1)

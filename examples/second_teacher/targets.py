@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["directions", "recentred", "unit"]
+__all__ = ["directions", "unit", "whole"]
 
 Rows = NDArray[np.float32]
 
 
-def recentred(rows: Rows, centre: Rows, share: float) -> Rows:
-    """Unit rows (N, D), which the centre (D,) of all faces was taken off, less a share of it.
+def whole(rows: Rows, centre: Rows) -> Rows:
+    """The unit vectors (N, D) that the centre (D,) of all faces was taken off.
 
-    Each row is what is left of a unit vector less the centre, made as long as 1. That vector is
-    found again: how long the rest was, its length of 1 tells.
+    Each row is what was left of one, made as long as 1; how long it had been, the vector's own
+    length of 1 tells.
     """
     along = rows @ centre
-    rest = np.sqrt(along**2 + 1.0 - centre @ centre) - along
-    return unit(rest[:, None] * rows + (1.0 - share) * centre)
+    left = np.sqrt(along**2 + 1.0 - centre @ centre) - along
+    return unit(left[:, None] * rows + centre)
 
 
 def directions(rows: Rows, dimension: int) -> Rows:
