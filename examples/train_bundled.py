@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from picked import picked
-from second_teacher.asked import Beside, adopt_head, train_by_answers
+from second_teacher.asked import Beside, adopt_head, fit_heads, train_by_answers
 
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -127,6 +127,8 @@ def train_stage(options: argparse.Namespace) -> None:
             training.config, steps=training.step + options.steps, cooldown=options.steps
         )
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
+    if beside and not training.step:
+        fit_heads(training, known, beside)
     steps = train_by_answers(training, known, beside) if beside else train(training, known)
     run(training, steps, picked(table, held), options.work, options.minutes)
 

@@ -11,14 +11,28 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 import label_faces
-from second_teacher.asked import Beside, adopt_head, asked_rows, mine, train_by_answers
+from second_teacher.asked import (
+    Beside,
+    adopt_head,
+    asked_rows,
+    fit_heads,
+    mine,
+    train_by_answers,
+)
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
+from second_teacher.fitted import features, fit
 from second_teacher.made_up import made_up
 from second_teacher.one_layer import one_layer
 from second_teacher.targets import directions, whole
 
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.training import Step, Training, TrainingConfig, embed_table
+from facecluster.facenet.training import (
+    Step,
+    Training,
+    TrainingConfig,
+    embed_table,
+    picture_size,
+)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -143,6 +157,41 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
         complete.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
     ):
         assert torch.equal(one, other)
+
+
+def test_a_fitted_layer_tells_what_its_inputs_can_and_no_noise_is_blown_up() -> None:
+    rng = np.random.default_rng(0)
+    given = torch.from_numpy(rng.normal(size=(500, 6))).float() + 3
+    given[:, 5] *= 1e-4  # hardly varies, and says what is wanted
+    wanted = given[:, :5] @ torch.from_numpy(rng.normal(size=(5, 4))).float() + given[:, 5:] * 1e4
+    layer = torch.nn.Linear(6, 4)
+    fit(layer, given, wanted)
+    # What the last feature says is lost, and that is all.
+    left = (layer(given) - wanted).var(0)
+    np.testing.assert_allclose(left.detach(), np.ones(4), atol=0.1)
+    np.testing.assert_allclose(layer(given).mean(0).detach(), wanted.mean(0), rtol=1e-3)
+
+
+def test_training_starts_from_heads_that_tell_what_the_network_sees_already() -> None:
+    table, beside = drawn_lessons(48)
+    training = Training(TrainingConfig("nns2", steps=1, batch=16), device="cpu")
+    adopt_head(training, 40)
+
+    def missed() -> tuple[float, float]:
+        seen = features(training.network, table, size=picture_size(training.config))
+        heads = training.network.projection, training.network.get_submodule("second")
+        with torch.inference_mode():
+            own, other = (unit(head(seen).numpy()) for head in heads)
+        assert table.targets is not None
+        errors = (own - table.targets, other[:20] - beside.vectors)
+        return float((errors[0] ** 2).sum(1).mean()), float((errors[1] ** 2).sum(1).mean())
+
+    before = missed()
+    fit_heads(training, table, beside)
+    assert all(after < 0.7 * at_first for after, at_first in zip(missed(), before, strict=True))
+    for name in ("projection", "second"):
+        one, other = (x.get_submodule(name) for x in (training.network, training.average))
+        assert torch.equal(one.weight, other.weight) and torch.equal(one.bias, other.bias)
 
 
 def test_half_a_batch_is_of_mined_groups_and_others_come_as_often_as_they_are_to() -> None:

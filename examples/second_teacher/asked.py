@@ -36,15 +36,17 @@ from facecluster.facenet.training import (
     variations,
 )
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
+from second_teacher.fitted import features, fit
 
-__all__ = ["Beside", "adopt_head", "asked_rows", "train_by_answers"]
-
+__all__ = ["Beside", "adopt_head", "asked_rows", "fit_heads", "train_by_answers"]
 
 # What the other teacher's losses count.
 BESIDE = 0.5
 # Faces among which those are looked for that the network confuses, and groups of them.
 POOL = 60_000
 GROUPS = 100_000
+# Faces that the heads are fitted to, half of them given ones.
+FITTED = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,22 @@ def adopt_head(training: Training, dimension: int) -> None:
     training.average.add_module("second", copy.deepcopy(head).requires_grad_(False))
     decay = training.config.weight_decay
     training.optimiser.add_param_group({"params": list(head.parameters()), "weight_decay": decay})
+
+
+def fit_heads(training: Training, table: FaceTable, beside: Beside) -> None:
+    """Let both heads tell what they can of the teachers' vectors with the network as it is."""
+    assert table.targets is not None
+    chance = np.random.default_rng((training.config.seed, 8))
+    given = len(beside.vectors)
+    halves = np.arange(given), np.arange(given, len(table.targets))
+    known, made = (np.sort(chance.permutation(rows)[: FITTED // 2]) for rows in halves)
+    rows = np.concatenate([known, made])
+    seen = features(training.network, picked(table, rows), size=picture_size(training.config))
+    for network in (training.network, training.average):
+        fit(network.projection, seen, torch.from_numpy(table.targets[rows]))
+        second = network.get_submodule("second")
+        assert isinstance(second, nn.Linear)
+        fit(second, seen[: len(known)], torch.from_numpy(beside.vectors[known]))
 
 
 def asked_rows(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from facecluster.facenet.architectures import FaceNet
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.training import embed_table
+from second_teacher.fitted import features
 from second_teacher.targets import directions
 
 __all__ = ["one_layer"]
@@ -39,21 +39,11 @@ def one_layer(
     )
     second = nn.Linear(layer.in_features, first.shape[1])
     second.load_state_dict(dict(head))
-    lengths = _lengths(network, [layer, second], faces, size)
+    seen = features(network, faces, size=size)
+    with torch.no_grad():
+        lengths = [float(one(seen).norm(dim=1).mean()) for one in (layer, second)]
     both = zip((layer, second), lengths, (1.0, weight), strict=True)
     parts = [(one.weight * (share / long), one.bias * (share / long)) for one, long, share in both]
     with torch.no_grad():
         layer.weight.copy_(kept.T @ torch.cat([weights for weights, _ in parts]))
         layer.bias.copy_(kept.T @ torch.cat([bias for _, bias in parts]))
-
-
-@torch.no_grad()
-def _lengths(
-    network: FaceNet, layers: list[nn.Linear], faces: FaceTable, size: tuple[int, int]
-) -> list[float]:
-    seen: list[Tensor] = []
-    hook = network.projection.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    embed_table(network, faces, size=size)
-    hook.remove()
-    features = torch.cat(seen)
-    return [float(layer(features).norm(dim=1).mean()) for layer in layers]
