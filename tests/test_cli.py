@@ -327,6 +327,7 @@ def test_group_compares_only_what_is_new(run: Run, database: Path, tmp_path: Pat
     )
     assert "Only 4 new or changed faces were compared with the groups" in done.stderr
     assert "1 new group" in done.stderr
+    assert "No face is new or changed" in run("group").stderr
     figures = json.loads(run("group", "--json").stdout)
     assert (figures["full"], figures["looked_at"], figures["moved_faces"]) == (False, 0, 0)
     assert figures["since_full"] == pytest.approx(4 / 17)

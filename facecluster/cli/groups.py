@@ -240,6 +240,8 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         note(f"Hardly faces, and on the shelf: {len(shelf)} ('facecluster faces --shelf').")
     if done.full:
         note(f"All faces were compared with each other; {done.moved_faces} left their group.")
+    elif not done.looked_at:
+        note("No face is new or changed: the groups stay, but for what you said since.")
     else:
         new = counted(done.looked_at, "new or changed face was", "new or changed faces were")
         groups = counted(done.new_groups, "new group")
