@@ -76,11 +76,13 @@ def fit_heads(training: Training, table: FaceTable, beside: Beside) -> None:
     known, made = (np.sort(chance.permutation(rows)[: FITTED // 2]) for rows in halves)
     rows = np.concatenate([known, made])
     seen = features(training.network, picked(table, rows), size=picture_size(training.config))
-    for network in (training.network, training.average):
-        fit(network.projection, seen, torch.from_numpy(table.targets[rows]))
-        second = network.get_submodule("second")
-        assert isinstance(second, nn.Linear)
-        fit(second, seen[: len(known)], torch.from_numpy(beside.vectors[known]))
+    second = training.network.get_submodule("second")
+    assert isinstance(second, nn.Linear)
+    fit(training.network.projection, seen, torch.from_numpy(table.targets[rows]))
+    fit(second, seen[: len(known)], torch.from_numpy(beside.vectors[known]))
+    for name in ("projection", "second"):
+        fitted = training.network.get_submodule(name).state_dict()
+        training.average.get_submodule(name).load_state_dict(fitted)
 
 
 def asked_rows(

@@ -17,6 +17,7 @@ from second_teacher.targets import directions
 __all__ = ["one_layer"]
 
 
+@torch.no_grad()
 def one_layer(
     network: FaceNet,
     head: Mapping[str, Tensor],
@@ -40,10 +41,8 @@ def one_layer(
     second = nn.Linear(layer.in_features, first.shape[1])
     second.load_state_dict(dict(head))
     seen = features(network, faces, size=size)
-    with torch.no_grad():
-        lengths = [float(one(seen).norm(dim=1).mean()) for one in (layer, second)]
+    lengths = [float(one(seen).norm(dim=1).mean()) for one in (layer, second)]
     both = zip((layer, second), lengths, (1.0, weight), strict=True)
     parts = [(one.weight * (share / long), one.bias * (share / long)) for one, long, share in both]
-    with torch.no_grad():
-        layer.weight.copy_(kept.T @ torch.cat([weights for weights, _ in parts]))
-        layer.bias.copy_(kept.T @ torch.cat([bias for _, bias in parts]))
+    layer.weight.copy_(kept.T @ torch.cat([weights for weights, _ in parts]))
+    layer.bias.copy_(kept.T @ torch.cat([bias for _, bias in parts]))
