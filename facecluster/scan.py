@@ -69,7 +69,8 @@ def scan(
     analyse: Analyse | None = None,
     allow_empty: bool = False,
 ) -> Scan:
-    """A scan of these folders (or files), ready to be iterated; nothing is written before that.
+    """A scan of these folders (or files), ready to be iterated; before that only the network's name
+    is written.
 
     engine hashes the files, by default in a few threads; analyse reads them and finds the faces, by
     default in this process. MissingRoot when a root is not there, or when none of the files known
@@ -114,7 +115,6 @@ class Scan:
             check_plugged_in(self._roots, found, known)
         looks = (_look(file, known, analyzer.accepts) for file in found)
         self._looks = [look for look in looks if look]
-        self._newest = library.scanned.newest_photo()
         self._missing = known.keys() - {file.path for file in found}
         embedder = analyzer.embedder
         self._model = library.scanned.register_model(
@@ -135,10 +135,12 @@ class Scan:
         self.summary = _beginning(found, wanted)
 
     def __iter__(self) -> Iterator[Analysis]:
+        newest, stopped = self._library.scanned.begin(self._roots)
         yield from self._analyze()
-        gone = really_gone(self._missing | self._left_behind())
+        met_again = self.summary.linked > 0 or stopped
+        gone = really_gone(self._missing | (self._left_behind() if met_again else set()))
         self._library.scanned.remove(gone)
-        self._library.scanned.follow(self._newest)
+        self._library.scanned.follow(newest, self._roots)
         self.summary.removed = len(gone)
         yield from self._embed_again()
         self._library.scanned.finish(self._model)
@@ -230,8 +232,6 @@ class Scan:
 
         A folder that was renamed, or a disk that has another name, is scanned by its new path only.
         """
-        if not self.summary.linked:
-            return set()
         files = set(map(file_of, self._library.copies_elsewhere(self._roots)))
         return {file for file in files if not os.path.lexists(file)}
 

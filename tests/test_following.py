@@ -10,7 +10,7 @@ import pytest
 from made_up_networks import draw, fake_analyzer
 
 from facecluster.library import Fact, Library
-from facecluster.people import regroup
+from facecluster.people import forget, regroup
 from facecluster.scan import scan
 
 
@@ -129,13 +129,65 @@ def test_a_copy_over_the_original_keeps_the_words(library: Library, folder: Path
     assert shown(library) == {"a.png": ["Alice"]}, "one content in two files is one photo"
 
 
+def stop_after(library: Library, folder: Path, name: str) -> None:
+    """A scan that is broken off when this file was looked at."""
+    analyses = iter(scan(library, [folder], fake_analyzer()))
+    for analysis in analyses:
+        if analysis.file.path.endswith(name):
+            break
+    analyses.close()  # type: ignore[attr-defined]
+
+
 def test_what_a_stopped_scan_noted_is_carried_out_by_the_next(
     library: Library, folder: Path
 ) -> None:
     draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=6)
-    stopped = iter(scan(library, [folder], fake_analyzer()))
-    next(stopped)
-    stopped.close()  # type: ignore[attr-defined]
+    stop_after(library, folder, "a.png")
     assert shown(library)["a.png"] == [None, None]
     look(library, folder)
     assert shown(library)["a.png"] == ["Alice"]
+
+
+def test_a_moved_and_edited_photo_that_a_stopped_scan_saw_first_keeps_the_words(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "a.png").unlink()
+    draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=5)
+    stop_after(library, folder, "new.png")
+    draw(tmp_path / "elsewhere" / "other.png", (30, 8, 4))
+    look(library, tmp_path / "elsewhere")  # what was new there is not what was new here
+    look(library, folder)
+    assert shown(library)["new.png"] == ["Alice"]
+    assert not library.scanned.begin([])[1], "no scan is stopped any more"
+
+
+def test_a_scan_of_a_renamed_folder_that_was_stopped_leaves_no_old_paths(
+    library: Library, folder: Path
+) -> None:
+    new = folder.rename(folder.with_name("pictures"))
+    draw(new / "z.png", (30, 8, 4))
+    stop_after(library, new, "b.png")
+    look(library, new)
+    assert [photo.paths for photo in library.photos()] == [
+        (str(new / name),) for name in ("a.png", "b.png", "z.png")
+    ]
+
+
+def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_and_costs_no_other_name(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "c.png", (6, 8, 3), (50, 8, 4), (20, 44, 5))
+    look(library, folder)
+    *_, ann, bob, _ = (face.face for face in library.faces())
+    for face, name in ((ann, "Ann"), (bob, "Bob")):
+        person = library.statements.person(name, create=True)
+        library.statements.say([Fact(face, "is", person)], command="name")
+    forget(library, "Ann")
+    (folder / "c.png").unlink()
+    draw(folder / "moved.png", (6, 8, 3), (50, 8, 4), (20, 44, 5), note=9)
+    look(library, folder)
+    assert shown(library)["moved.png"] == [None, "Bob"]
+    look(library, folder)
+    draw(folder / "moved.png", (6, 8, 3), (50, 8, 4), (20, 44, 5), note=10)
+    look(library, folder)
+    assert shown(library)["moved.png"] == [None, "Bob"]

@@ -3,16 +3,19 @@
 A scan only notes which file has another content now, or none. What follows from it is done at its
 end, when all contents are where they are: until then a file that was renamed looks like one that
 was edited, and its photo like one that is gone. The notes of a scan that was stopped wait for the
-next one.
+next one, which also has to know what was new to the stopped one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.library.connection import Connection, moments_of
 from facecluster.library.face_rows import faces_of
+from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, same_faces, same_picture
 from facecluster.library.vectors import unpack_vectors
 from facecluster.records import Box
@@ -23,8 +26,25 @@ __all__ = ["Following", "drop_orphans"]
 class Following:
     """The notes, and what follows from them."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, forgetting: Forgetting) -> None:
+        self._connection, self._forgetting = connection, forgetting
+
+    def begin(self, paths: Sequence[str]) -> tuple[int, bool]:
+        """Note that these folders are being scanned, and tell what was the last photo before.
+
+        That is, before the earliest scan that was stopped, if any was (True); 0 for none.
+        """
+        with self._connection.transaction():
+            stopped = bool(self._connection.rows("select 1 from unfinished_scan limit 1"))
+            ((last,),) = self._connection.rows("select coalesce(max(id), 0) from photo")
+            self._connection.run_many(
+                "insert or ignore into unfinished_scan (path, newest) values (?, ?)",
+                ((path, last) for path in paths),
+            )
+            ((newest,),) = self._connection.rows(
+                "select coalesce(min(newest), ?) from unfinished_scan", (last,)
+            )
+        return newest, stopped
 
     def changed(self, path: str, old: int, new: int, *, known: bool) -> None:
         """Note that a file's content is another photo now; known: that one was there before."""
@@ -47,10 +67,14 @@ class Following:
             (path,),
         )
 
-    def carry_out(self, newest: int) -> None:
-        """Let what was said follow, all or nothing; newest was the last photo before the scan."""
+    def carry_out(self, newest: int, ended: str, parameters: Sequence[str]) -> None:
+        """Let what was said follow, all or nothing; newest was the last photo before the scan.
+
+        ended, with its parameters, is the condition on `path` for folders that are scanned now.
+        """
         with self._connection.transaction():
             for old, new in self._moved(newest):
+                self._forgetting.move(old, new)
                 self._follow(old, new, was_known=False)
             for old, new, known, lived in self._connection.rows(
                 "select old, new, known, lived from changed_file where new is not null order by id"
@@ -58,6 +82,7 @@ class Following:
                 if not (lived and self._came_from_elsewhere(new)):
                     self._follow(old, new, was_known=bool(known))
             self._connection.run("delete from changed_file")
+            self._connection.run(f"delete from unfinished_scan where {ended}", parameters)
             drop_orphans(self._connection)
 
     def _came_from_elsewhere(self, photo: int) -> bool:
@@ -84,11 +109,13 @@ class Following:
             " where face.photo = other.photo)",
             (newest,),
         )
-        return [
-            (old, new)
-            for old, new in rows
-            if same_picture(self._seen_faces(old), self._seen_faces(new))
-        ]
+        return [(old, new) for old, new in rows if self._same_picture(old, new)]
+
+    def _same_picture(self, old: int, new: int) -> bool:
+        """Whether both have the same faces, but for those that were forgotten on the old one."""
+        places = self._forgetting.shares(old)
+        faces = [face for face in self._seen_faces(new) if not left_out(face.box, places)]
+        return same_picture(self._seen_faces(old), faces)
 
     def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
         """Let the statements about a file's old content follow its faces into the new content.

@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 
 from facecluster.errors import LibraryError, UsageError
 from facecluster.library.connection import Connection
+from facecluster.library.face_rows import faces_of
 from facecluster.library.matching import SAME_FACE_IOU
 from facecluster.library.statements import name_key
 from facecluster.records import Box, Photo
@@ -116,10 +117,33 @@ class Forgetting:
             self._carry_over(before, photo)
         return [
             Box(x0 * photo.width, y0 * photo.height, x1 * photo.width, y1 * photo.height)
-            for x0, y0, x1, y1 in self._connection.rows(
-                "select x0, y0, x1, y1 from forgotten where photo = ?", (self._key(photo.sha256),)
-            )
+            for x0, y0, x1, y1 in self._shares(photo.sha256)
         ]
+
+    def shares(self, photo: int) -> list[Box]:
+        """Where scans leave faces out of the photo of this number, in shares of its sides."""
+        if not self._connection.rows("select 1 from forgotten limit 1"):
+            return []
+        ((sha256,),) = self._connection.rows("select sha256 from photo where id = ?", (photo,))
+        return [Box(*edges) for edges in self._shares(sha256)]
+
+    def move(self, old: int, new: int) -> None:
+        """Leave out of the new photo what is left out of the old one, which is the same picture:
+        its faces at these places go."""
+        if not self.shares(old):
+            return
+        ((*about,),) = self._connection.rows(
+            "select sha256, width, height, orientation, taken_at from photo where id = ?", (new,)
+        )
+        places = self.places(Photo(*about), old)
+        for number, face in faces_of(self._connection, new).items():
+            if left_out(face.box, places):
+                self._connection.run("delete from face where id = ?", (number,))
+
+    def _shares(self, sha256: str) -> list[tuple[float, float, float, float]]:
+        return self._connection.rows(
+            "select x0, y0, x1, y1 from forgotten where photo = ?", (self._key(sha256),)
+        )
 
     def _carry_over(self, before: int, photo: Photo) -> None:
         ((sha256, width, height),) = self._connection.rows(

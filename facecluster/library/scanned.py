@@ -54,7 +54,7 @@ class Scanned:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._forgetting = Forgetting(connection)
-        self._following = Following(connection)
+        self._following = Following(connection, self._forgetting)
 
     def known_files(self, roots: Sequence[str]) -> dict[str, KnownFile]:
         """The files at or below the roots (absolute paths), by path."""
@@ -182,16 +182,19 @@ class Scanned:
             # file come back, everything is there again for one hash.
             drop_orphans(self._connection)
 
-    def newest_photo(self) -> int:
-        """The number of the photo that was seen first last, 0 before the first."""
-        return int(self._connection.rows("select coalesce(max(id), 0) from photo")[0][0])
+    def begin(self, roots: Sequence[str]) -> tuple[int, bool]:
+        """Note that these folders (absolute paths) are being scanned, until `follow` ends it.
 
-    def follow(self, newest: int) -> None:
+        What was the last photo before, also before scans that were stopped, and if there are such.
+        """
+        return self._following.begin([root for root in roots if _is_text(root)])
+
+    def follow(self, newest: int, roots: Sequence[str]) -> None:
         """Let what was said of the old contents of changed and moved files follow (following.py).
 
-        For the end of a scan: newest was the `newest_photo` before it.
+        For the end of a scan of these roots: newest is the photo that `begin` told.
         """
-        self._following.carry_out(newest)
+        self._following.carry_out(newest, *below(roots))
 
     def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
         """Note that files of a photo have other bytes around the same picture, all the same ones.

@@ -343,6 +343,22 @@ def words_follow_at_the_end(database: Database) -> None:
     _execute(database, _FOLLOWING)
 
 
+# Scans that have begun and not ended, by root; newest: the last photo before, 0 for none. What was
+# seen first by a scan that was stopped is new to the next one, too.
+_UNFINISHED = """
+create table unfinished_scan (
+    path text primary key,
+    newest integer not null
+) strict;
+"""
+
+
+@MIGRATIONS()
+def words_follow_after_a_stop(database: Database) -> None:
+    """Which folders' scans were stopped, and what was new to them."""
+    _execute(database, _UNFINISHED)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):
