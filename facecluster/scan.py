@@ -7,7 +7,7 @@ next one goes on from there. A scan of unchanged folders opens no photo.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +34,8 @@ class Summary:
 
     clips of those found are video clips. linked files have content known from another file;
     embedded_again photos, among them single frames of clips, keep their faces and get vectors of
-    another model; removed files are no longer there; skipped ones are RAW photos and clips, clips
+    another model; removed files are no longer there; still_unreadable ones could not be read before
+    either and are as they were, so nobody tried; skipped ones are RAW photos and clips, clips
     being skipped_clips, that are new or changed where the package to read them is not installed.
     """
 
@@ -46,6 +47,7 @@ class Summary:
     embedded_again: int = 0
     removed: int = 0
     unreadable: int = 0
+    still_unreadable: int = 0
     skipped: int = 0
     skipped_clips: int = 0
     faces: int = 0
@@ -132,7 +134,8 @@ class Scan:
         self.total = len(readable)
         self.total_work = sum(map(_work, readable))
         self.work_done = 0
-        self.summary = _beginning(found, wanted)
+        hopeless = {path for path, before in known.items() if before.error} - looked_at
+        self.summary = _beginning(found, wanted, hopeless)
 
     def __iter__(self) -> Iterator[Analysis]:
         newest, stopped = self._library.scanned.begin(self._roots)
@@ -271,14 +274,19 @@ def _work(file: FileStamp) -> int:
     return (BATCH if is_clip(file.path) else 1) * work(file.size)
 
 
-def _beginning(found: Sequence[FileStamp], wanted: Sequence[FileStamp]) -> Summary:
-    """The figures that are known before anything is read; files are wanted by one or more names."""
+def _beginning(
+    found: Sequence[FileStamp], wanted: Sequence[FileStamp], hopeless: Collection[str]
+) -> Summary:
+    """The figures that are known before anything is read; files are wanted by one or more names,
+    and the hopeless paths are those that nobody tries to read again."""
     files = {file_of(file.path) for file in wanted}
     skipped = {file_of(file.path) for file in wanted if not _can_be_read(file)}
+    still_unreadable = sum(file.path in hopeless for file in found)
     return Summary(
         found=len(found),
         clips=sum(is_clip(file.path) for file in found),
-        unchanged=len(found) - len(files),
+        unchanged=len(found) - len(files) - still_unreadable,
+        still_unreadable=still_unreadable,
         skipped=len(skipped),
         skipped_clips=sum(is_clip(path) for path in skipped),
     )

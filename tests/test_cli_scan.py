@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from made_up_networks import open_made_up
+from made_up_networks import FakeEmbedder, draw, fake_analyzer, open_made_up
 from PIL import Image
 
 from facecluster import images
@@ -23,7 +23,8 @@ from facecluster.images import Picture
 Run = Callable[..., Result]
 SUMMARY = (
     *("message_type", "found", "clips", "unchanged", "analysed", "linked", "embedded_again"),
-    *("removed", "unreadable", "skipped", "skipped_clips", "faces", "seconds", "interrupted"),
+    *("removed", "unreadable", "still_unreadable", "skipped", "skipped_clips", "faces", "seconds"),
+    "interrupted",
 )
 STATUS = ("message_type", "done", "total", "faces", "unreadable", "seconds", "seconds_left")
 
@@ -182,3 +183,41 @@ def test_one_place_to_work_has_to_be_chosen(run: Run, photos: Path) -> None:
         "Error: --jobs is for this machine and --dask for a cluster: choose one.\n"
     )
     assert run("scan", photos, "--jobs", 0).exit_code == 2
+
+
+def test_what_could_not_be_read_before_is_told_by_every_scan(run: Run, photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    first, second = run("scan", photos), run("scan", photos)
+    assert "20 looked at, 1 could not be read" in first.stdout
+    assert "0 looked at, 20 unchanged, 1 still unreadable" in second.stdout
+    assert "status --unreadable" in second.stderr
+    assert (first.exit_code, second.exit_code) == (3, 3)
+    (photos / "broken.jpg").unlink()
+    assert run("scan", photos).exit_code == 0
+
+
+def test_a_scan_with_another_network_says_that_the_library_uses_it_now(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def network(name: str) -> None:
+        monkeypatch.setattr(
+            scan, "open_analyzer", lambda *_: fake_analyzer(embedder=FakeEmbedder(name))
+        )
+
+    for at, who in enumerate((1, 2, 3)):
+        draw(tmp_path / f"{who}" / "photo.png", (4 + at, 8, who))
+    network("old")
+    assert "from now on" not in run("scan", *(tmp_path / f"{who}" for who in (1, 2, 3))).stderr
+    assert "Network  old\n" in run("status").stdout
+    run("group", "--threshold", "0.5")
+    network("new")
+    told = run("scan", tmp_path / "1").stderr
+    assert "The library uses new from now on. 2 faces of other folders it has not seen" in told
+    assert "'facecluster models use old' goes back." in told
+    assert "Network  new, unseen 2 faces\n" in run("status").stdout
+    assert "'facecluster models use new' lets it see all faces" in run("status").stderr
+    figures = json.loads(run("status", "--json").stdout)
+    assert (figures["network"], figures["unseen_faces"]) == ("new", 2)
+    assert figures["last_grouping"]["settings"]["threshold"] == 0.5
+    run("scan", tmp_path / "2", tmp_path / "3")
+    assert "the groups are another network's" in run("status").stderr

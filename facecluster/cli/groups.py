@@ -231,9 +231,10 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
     )
     left_out = library.status().faces - done.faces
     if left_out > 0:  # faces may have gone meanwhile
+        name = library_model(library, None).name
         note(
             f"{counted(left_out, 'face was', 'faces were')} never seen by this network: "
-            "scan their folders again."
+            f"'facecluster models use {name}' lets it see them."
         )
     shelf = library.overview.on_shelf()
     if shelf:

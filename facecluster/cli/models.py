@@ -179,7 +179,7 @@ def fetch(name: str) -> None:
         for there, total in download(name):
             bar.show(there / 1e6, total / 1e6)
     click.echo(f"{name} is in {cached(name)}.")
-    hint(f"'facecluster scan PATH --model {name}'")
+    hint(f"'facecluster models use {name}', or 'facecluster scan PATH --model {name}' at first")
 
 
 @models.command()

@@ -49,7 +49,7 @@ def library_model(library: Library, network: str | None) -> Model:
         if model.name == name:
             return model
     raise LibraryError(
-        f"The library was never scanned with {name}: 'facecluster scan PATH --model {network}'."
+        f"The library was never seen by {name}: 'facecluster models use {network}' lets it see all."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,8 @@ _JSON_LINES = """
 --json prints an object a line, each with a message_type: "status" (done, total, faces, unreadable,
 seconds, seconds_left) about once a second while there is work, "error" (path, error) for each photo
 that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, clips, unchanged,
-analysed, linked, embedded_again, removed, unreadable, skipped, skipped_clips, faces, seconds,
-interrupted; grouping after --group).
+analysed, linked, embedded_again, removed, unreadable, still_unreadable, skipped, skipped_clips,
+faces, seconds, interrupted; grouping after --group).
 """
 
 
@@ -74,7 +75,8 @@ def scan(
     Photos are JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, GIF and MPO files, told by their names, and
     RAW photos (DNG, CR3, NEF, ARW and others) unless a picture of the same name lies beside them.
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
-    that cannot be read are listed by 'status' and make the exit code 3. Ctrl+C stops it at any
+    that cannot be read are listed by 'status' and make the exit code 3, also of later scans that
+    find them as they were. Ctrl+C stops it at any
     moment (exit code 130): what is done is kept.
 
     Of a video clip (MP4, MOV, MKV and others) up to eight frames are looked at, spread over it,
@@ -85,15 +87,33 @@ def scan(
     With --min-face or --thorough photos are looked at again that were not looked at so closely, or
     more closely; without them they stay as they are.
     """
-    look = chosen_look(min_face, thorough)
-    opener = partial(open_analyzer, model or default_network(library), look)
+    before, look = default_network(library), chosen_look(min_face, thorough)
+    opener = partial(open_analyzer, model or before, look)
     analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
     summary, seconds = look_at(
         library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json
     )
+    _tell_network(library, before)
     _group_and_tell(library, summary, seconds, then_group, model, as_json)
-    if summary.unreadable:
+    if summary.unreadable or summary.still_unreadable:
         click.get_current_context().exit(3)
+
+
+def _tell_network(library: Library, before: str | None) -> None:
+    """Say that the scan has made another network the library's."""
+    now = library.status()
+    if before is None or now.network == before:
+        return
+    unseen = (
+        f"{counted(now.unseen_faces, 'face')} of other folders it has not seen: "
+        f"'facecluster models use {now.network}' lets it see them, "
+        if now.unseen_faces
+        else ""
+    )
+    note(
+        f"The library uses {now.network} from now on. {unseen}"
+        f"'facecluster models use {before}' goes back."
+    )
 
 
 def _group_and_tell(
@@ -123,7 +143,7 @@ def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) 
     steps = [_next_step(library, library.status())]
     if not summary.found:
         steps = ["there are no photos: 'facecluster scan ANOTHER_FOLDER'"]
-    if summary.unreadable:
+    if summary.unreadable or summary.still_unreadable:
         steps.append("'facecluster status --unreadable' lists the photos that could not be read")
     hint("; ".join(steps))
 
@@ -155,6 +175,8 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.embedded_again} given new embeddings"] if summary.embedded_again else []
     parts += [f"{summary.removed} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
+    still = summary.still_unreadable
+    parts += [f"{still} still unreadable"] if still else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     what = counted(summary.found - summary.clips, "photo")
     what += f" and {counted(summary.clips, 'clip')}" if summary.clips else ""
@@ -181,7 +203,10 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
     """Tell where the library is, what is in it and what to do next."""
     now = library.status()
     if as_json:
-        print_json(dataclasses.asdict(now))
+        figures = dataclasses.asdict(now)
+        if now.last_grouping:
+            figures["last_grouping"]["settings"] = json.loads(now.last_grouping.settings)
+        print_json(figures)
         return
     click.echo(f"Library  {now.database}")
     click.echo(
@@ -193,6 +218,9 @@ def status(library: Library, unreadable: bool, as_json: bool) -> None:
         f"{ignored}"
     )
     click.echo(f"People   {now.people} named, on {counted(now.named_faces, 'face')}")
+    if now.network:
+        unseen = counted(now.unseen_faces, "face")
+        click.echo(f"Network  {now.network}" + (f", unseen {unseen}" if now.unseen_faces else ""))
     if unreadable or len(now.unreadable) <= FEW:
         for one in now.unreadable:
             path, reason = printable(one.path), printable(one.reason)
@@ -207,6 +235,10 @@ def _next_step(library: Library, now: Status) -> str:
         return "'facecluster scan PATH'"
     if now.last_grouping is None:
         return "'facecluster group'"
+    if now.unseen_faces:
+        return f"'facecluster models use {now.network}' lets it see all faces"
+    if now.last_grouping.model != now.models[0].id:
+        return "'facecluster group': the groups are another network's"
     if now.new_faces:
         return f"'facecluster group' looks at {counted(now.new_faces, 'new face')}"
     if not now.people:

@@ -94,7 +94,8 @@ class Status:
 
     photos counts different contents of files, faces those shown by `faces`; new_faces are those
     of them that the newest grouping could not know, ignored_faces those left out by your word, and
-    named_faces those somebody is said to be in.
+    named_faces those somebody is said to be in. network is the one in use, unseen_faces those that
+    it has not seen.
     """
 
     database: str
@@ -108,6 +109,8 @@ class Status:
     people: int
     named_faces: int
     unreadable: tuple[Unreadable, ...]
+    network: str | None
+    unseen_faces: int
     models: tuple[Model, ...]
     last_scan: str | None
     last_grouping: Grouping | None
@@ -306,21 +309,24 @@ class Library:
 
     def status(self) -> Status:
         """Counts, unreadable files with their reasons, the models and when things were done."""
+        models = tuple(self.models())
         count = self._connection.rows(
             "select (select count(distinct file_of(path)) from file),"
             " (select count(distinct photo) from file),"
             " (select count(*) from face where id not in (select face from hidden)),"
-            " (select count(*) from truth where kind = 'is'),"
+            " (select count(*) from truth where kind = 'is'"
+            " and face not in (select face from hidden)),"
             " (select max(at) from scan where kind = 'scan'),"
             " (select count(*) from embedding"
             " where model = (select model from grouping order by id desc limit 1)"
             " and face not in (select face from looked_at union all select face from hidden)),"
-            " (select count(*) from truth where kind in ('ignore', 'not-a-face'))"
+            " (select count(*) from truth join face on face.id = face"
+            " where kind in ('ignore', 'not-a-face') and photo in (select photo from file)),"
+            " (select count(*) from face where id not in (select face from hidden) and id not in"
+            " (select face from embedding where model = ?))",
+            (models[0].id if models else None,),
         )[0]
         groups = self.groups()
-        unreadable = self._connection.rows(
-            "select file_of(path), error from file where error is not null group by 1 order by 1"
-        )
         return Status(
             database=str(self.path),
             files=count[0],
@@ -332,11 +338,19 @@ class Library:
             grouped_faces=sum(group.faces for group in groups),
             people=len(self.people()),
             named_faces=count[3],
-            unreadable=tuple(Unreadable(*row) for row in unreadable),
-            models=tuple(self.models()),
+            unreadable=self._unreadable(),
+            network=models[0].name if models else None,
+            unseen_faces=count[7] if models else 0,
+            models=models,
             last_scan=count[4],
             last_grouping=self.groupings.newest(),
         )
+
+    def _unreadable(self) -> tuple[Unreadable, ...]:
+        rows = self._connection.rows(
+            "select file_of(path), error from file where error is not null group by 1 order by 1"
+        )
+        return tuple(Unreadable(*row) for row in rows)
 
     def person_name(self, name: str) -> str:
         """The name as it was first written; UsageError when nobody is called that."""

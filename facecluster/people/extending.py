@@ -69,7 +69,7 @@ def extend(library: Library, *, allow_churn: bool = False) -> Regrouping:
         made, spoken_of = up_to_date(library, made, heard)
         write = (changed | (made.numbers != previous)) & ~np.isin(faces, spoken_of)
         library.groupings.extend(faces[write], made.numbers[write], made.next_number)
-        churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
+        churn = check_churn(library, newest.model, before, allowed=allow_churn)
     return outcome(library, made, previous, churn, looked_at=int(new.sum()))
 
 

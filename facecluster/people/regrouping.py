@@ -118,7 +118,7 @@ def regroup_steps(
             next_number=made.next_number,
         )
         library.groupings.look_again(spoken_of)
-        churn = check_churn(before, library.groupings.at_home(), allowed=allow_churn)
+        churn = check_churn(library, model, before, allowed=allow_churn)
     return outcome(library, made, previous, churn)
 
 
@@ -161,14 +161,17 @@ def _grouped(
     )
 
 
-def check_churn(before: Home, after: Home, *, allowed: bool) -> Churn:
-    """How many named faces moved and how many people lost their groups; raises if not allowed."""
+def check_churn(library: Library, model: int, before: Home, *, allowed: bool) -> Churn:
+    """How many named faces moved and how many people lost their groups since, in a grouping with
+    this model; raises if not allowed."""
+    after = library.groupings.at_home()
     moved, lost = (len(was - now) for was, now in zip(before, after, strict=True))
     if (moved or lost) and not allowed:
+        name = next(one.name for one in library.models() if one.id == model)
         raise FaceclusterError(
-            f"{counted(moved, 'named face')} would move and {counted(lost, 'name')} be lost, "
-            "so nothing was changed: this network has not seen those faces. "
-            "Scan their folders again, or allow it with --allow-churn."
+            f"{counted(moved, 'named face')} would move and {counted(lost, 'name')} be lost, so "
+            f"nothing was changed: {name} has not seen those faces. 'facecluster models use {name}'"
+            " lets it see them; --allow-churn groups the others without them."
         )
     return Churn(moved, lost)
 

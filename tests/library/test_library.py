@@ -42,7 +42,7 @@ def test_the_tables_are_strict_and_keys_bind(library: Library) -> None:
         tables = other.execute("select sql from sqlite_master where type = 'table'").fetchall()
     other.close()
     ours = [sql for (sql,) in tables if sql and "sqlite_" not in sql]
-    assert len(ours) == 18 and all("strict" in sql for sql in ours)
+    assert len(ours) == 19 and all("strict" in sql for sql in ours)
     assert library._connection.rows("pragma foreign_keys") == [(1,)]
     assert library._connection.rows("pragma journal_mode") == [("wal",)]
     with pytest.raises(sqlite3.IntegrityError):
