@@ -317,10 +317,25 @@ def test_a_word_of_a_name_finds_it(run: Run, mixed: None) -> None:
     assert "Did you mean Anna Maria Sophia Berg?" in run("find", "Sophia").stderr
 
 
-def test_your_own_threshold_is_told(run: Run, mixed: None) -> None:
-    said = "At the threshold you chose, 3, as from now on: 'facecluster group --method"
+def test_your_own_settings_are_told_each_time(run: Run, mixed: None) -> None:
+    back = "'facecluster group --method agglomerative' goes back to the defaults."
+    said = f"As you chose, and from now on, by threshold 3. {back}"
     assert said in run("group").stderr
-    assert said not in run("group", "--method", "agglomerative").stderr
+    assert "As you chose" not in run("group", "--method", "agglomerative").stderr
+    assert f"by hdbscan. {back}" in run("group", "--method", "hdbscan").stderr
+    assert f"by linkage average. {back}" in run("group", "--linkage", "average").stderr
+
+
+def test_k_that_other_rules_override_is_told_and_one_beyond_the_faces_refused(
+    run: Run, mixed: None
+) -> None:
+    told = run("group", "-k", 13)
+    assert "13 faces: 0 groups" in told.stdout
+    assert "by kmeans, k 13: faces of one photo are kept apart" in told.stderr
+    assert "by kmeans, k 13: " in run("group").stderr, "as last time"
+    refused = run("group", "-k", 14)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("There are only 13 faces: say a smaller -k.\n")
 
 
 def test_why_before_any_grouping(run: Run, database: Path) -> None:

@@ -179,3 +179,10 @@ def test_what_is_chosen_is_what_each_condition_allows(
             expected.append(place)
     faces_of = {place: faces for place, (faces, _) in enumerate(shown)}
     assert [photo.photo for photo in chosen(photos, faces_of, wanted)] == expected
+
+
+@pytest.mark.parametrize("form", ["-0", "--json"])
+def test_a_page_takes_no_form_of_the_list(run: Run, database: Path, form: str) -> None:
+    done = run("find", "--alone", "--sheet", database.with_name("s.html"), form)
+    assert done.exit_code == 2
+    assert "--sheet makes a page" in done.stderr

@@ -119,8 +119,21 @@ def test_a_photo_that_is_gone_leaves_an_empty_place(grouped: Path, run: Run) -> 
     with Library.open(grouped) as library:
         Path(library.faces()[0].path).unlink()
     done = run("sheet", "-o", grouped.parent / "s.html")
-    assert done.exit_code == 0
+    assert done.exit_code == 3
     assert done.stderr.startswith("1 picture is missing: its photo is gone")
+
+
+def test_a_sheet_is_not_replaced_by_one_without_pictures(grouped: Path, run: Run) -> None:
+    file = grouped.parent / "s.html"
+    run("sheet", "-o", file)
+    before = file.read_bytes()
+    with Library.open(grouped) as library:
+        for face in library.faces():
+            Path(face.path).unlink()
+    done = run("sheet", "-o", file)
+    assert done.exit_code == 1
+    assert f"None of the photos is there, so {file} stays as it is" in done.stderr
+    assert file.read_bytes() == before
 
 
 def test_only_the_owner_may_read_it_and_it_comes_whole(grouped: Path, run: Run) -> None:

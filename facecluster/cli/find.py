@@ -102,6 +102,8 @@ def find(
 
     if first and last and first[: len(last)] > last:
         raise click.UsageError(f"--from {first} is after --to {last}: no photo can be of both.")
+    if sheet and (as_json or null):
+        raise click.UsageError("--sheet makes a page, not a list: leave out -0 and --json.")
     people = (*((name,) if name is not None else ()), *others)
     for one in (*people, *without):
         check_person(library, one)

@@ -24,12 +24,13 @@ from facecluster.cli.output import (
 )
 from facecluster.cli.people import check_person
 from facecluster.counted import counted
+from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
     from facecluster.library import Library
     from facecluster.people import HowGrouped, Regrouping
 
-__all__ = ["COMMANDS", "group_faces", "tell_grouping"]
+__all__ = ["COMMANDS", "group_faces", "grouping_figures", "tell_grouping"]
 
 METHODS = ("agglomerative", "kmeans", "hdbscan")
 LINKAGES = ("average", "centroid")
@@ -57,7 +58,13 @@ DUE = 0.2
     "on average and then by their centroids, which brings more of a person together; lone faces "
     "then join large groups that are clearly the nearest [default: centroid].",
 )
-@click.option("-k", type=click.IntRange(min=1), metavar="N", help="Number of groups, for kmeans.")
+@click.option(
+    "-k",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many centres, for kmeans; faces of one photo are kept apart, so there may be more "
+    "groups.",
+)
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the last one].")
 @click.option("--full", is_flag=True, help="Group all faces anew, not only what is new.")
 @click.option("--allow-churn", is_flag=True, help="Group even if named faces move or names go.")
@@ -100,7 +107,7 @@ def group(
         allow_churn=allow_churn,
     )
     if as_json:
-        print_json({**dataclasses.asdict(done), **_threshold_used(library)})
+        print_json(grouping_figures(library, done))
         return
     tell_grouping(library, done)
     hint("'facecluster groups'" if done.faces else "'facecluster scan PATH'")
@@ -128,6 +135,8 @@ def group_faces(
     if model is None and not library.models():  # as after a scan that found nothing
         return _nothing()
     network = library_model(library, model)
+    if k is not None and k > max(network.faces, 1):
+        raise UsageError(f"There are only {counted(network.faces, 'face')}: say a smaller -k.")
     how = _how(library, model, method=method, threshold=threshold, k=k, by_centroid=by_centroid)
     if not full and may_extend(library, network.id, how):
         return extend(library, allow_churn=allow_churn)
@@ -205,18 +214,20 @@ def _watched(steps: Generator[float, None, Regrouping], faces: int) -> Regroupin
             bar.show(done * faces, faces)
 
 
-def _threshold_used(library: Library) -> dict[str, Any]:
-    """The threshold of the groups there are, and the rule that it came from if it is a default.
+def grouping_figures(library: Library, done: Regrouping) -> dict[str, Any]:
+    """What a grouping came to, for JSON; with the threshold, and its rule if it is a default.
 
-    It is that of the last full pass, when there may have been fewer faces.
+    These are those of the last full pass, when there may have been fewer faces.
     """
     from facecluster.people import how_grouped
 
     newest = library.groupings.newest()
-    if newest is None:
-        return {"threshold": None, "rule": {}}
-    how = how_grouped(newest)
-    return {"threshold": how.settings.threshold, "rule": how.rule or {}}
+    how = how_grouped(newest) if newest else None
+    return {
+        **dataclasses.asdict(done),
+        "threshold": how.settings.threshold if how else None,
+        "rule": (how.rule if how else None) or {},
+    }
 
 
 def tell_grouping(library: Library, done: Regrouping) -> None:
@@ -247,7 +258,7 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         new = counted(done.looked_at, "new or changed face was", "new or changed faces were")
         groups = counted(done.new_groups, "new group")
         note(f"Only {new} compared with the groups there were: {groups}.")
-    _tell_threshold(library, done.faces)
+    _tell_settings(library, done)
     if done.since_full > DUE:
         note(
             f"{done.since_full:.0%} of the faces came after the last full pass: "
@@ -255,21 +266,29 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         )
 
 
-def _tell_threshold(library: Library, faces: int) -> None:
-    """Say that the threshold is the user's own, or meant for fewer faces than there are now."""
+def _tell_settings(library: Library, done: Regrouping) -> None:
+    """Say which settings are the user's own, or meant for fewer faces than there are now."""
     from facecluster.people import how_grouped
 
     newest = library.groupings.newest()
     if newest is None:
         return
     how = how_grouped(newest)
+    chosen = [] if newest.method == METHODS[0] else [newest.method]
     if how.rule is None and how.settings.threshold is not None:
+        chosen.append(f"threshold {how.settings.threshold:g}")
+    chosen += [] if how.settings.by_centroid else ["linkage average"]
+    k = how.settings.k
+    if k is not None:
+        why = ": faces of one photo are kept apart, and one face is no group"
+        chosen.append(f"k {k}" + (why if done.groups != k else ""))
+    if chosen:
         note(
-            f"At the threshold you chose, {how.settings.threshold:g}, as from now on: "
-            f"'facecluster group --method {newest.method}' goes back to the network's own."
+            f"As you chose, and from now on, by {', '.join(chosen)}. "
+            f"'facecluster group --method {METHODS[0]}' goes back to the defaults."
         )
     outgrown = (how.rule or {}).get("faces")
-    if outgrown and faces > outgrown:
+    if outgrown and done.faces > outgrown:
         note(
             f"The threshold is for up to {outgrown} faces, as there were at the last full pass: "
             "'facecluster group --full' makes it stricter."

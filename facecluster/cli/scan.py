@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.groups import group_faces, tell_grouping
+from facecluster.cli.groups import group_faces, grouping_figures, tell_grouping
 from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, open_analyzer
 from facecluster.cli.options import NamedPath, examples, with_library
@@ -132,7 +132,8 @@ def _group_and_tell(
         grouping = group_faces(library, model=model) if then_group else None
     finally:
         if as_json:
-            print_summary(summary, seconds, grouping)
+            figures = grouping_figures(library, grouping) if grouping else None
+            print_summary(summary, seconds, figures)
     if not as_json:
         _tell_next(library, summary, grouping)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,6 @@ from facecluster.counted import counted
 from facecluster.pace import Pace
 
 if TYPE_CHECKING:
-    from facecluster.people import Regrouping
     from facecluster.records import Analysis
     from facecluster.scan import Scan, Summary
 
@@ -42,14 +42,14 @@ def carry_out(run: Scan, began: float, *, as_json: bool) -> None:
 def print_summary(
     summary: Summary,
     seconds: float,
-    grouping: Regrouping | None = None,
+    grouping: Mapping[str, object] | None = None,
     *,
     interrupted: bool = False,
 ) -> None:
-    """Print the last line of a scan's JSON."""
+    """Print the last line of a scan's JSON, grouping being what a grouping right after came to."""
     figures = {**dataclasses.asdict(summary), "seconds": round(seconds, 3)}
     if grouping:
-        figures["grouping"] = dataclasses.asdict(grouping)
+        figures["grouping"] = grouping
     print_json_line({"message_type": "summary", **figures, "interrupted": interrupted})
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-PHOTO = click.Path(path_type=Path)
+# Why one cannot be read is told where it is read, in the same words as by a scan.
+PHOTO = click.Path(path_type=Path, dir_okay=False, readable=False)
 
 
 @click.command()

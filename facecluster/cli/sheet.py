@@ -83,9 +83,11 @@ def sheet(
         for face, image in portraits(wanted, _FACE):
             pictures[face] = as_jpeg(image) if image else None
             bar.show(len(pictures), len(wanted))
-    _write(output, "The faces in your photos", whole, pictures, then_open)
+    missing = _write(output, "The faces in your photos", whole, pictures, then_open)
     if whole.groups:
         hint(f"'facecluster name {whole.groups[0].group} NAME'")
+    if missing:
+        click.get_current_context().exit(3)
 
 
 def write_photo_sheet(
@@ -101,7 +103,8 @@ def write_photo_sheet(
         for number, image in thumbnails({one.photo: one.path for one in photos}, _PHOTO):
             pictures[number] = as_jpeg(image) if image else None
             bar.show(len(pictures), len(photos))
-    _write(output, title, found_photos(photos), pictures, then_open)
+    if _write(output, title, found_photos(photos), pictures, then_open):
+        click.get_current_context().exit(3)
 
 
 def _check_target(output: Path, force: bool) -> None:
@@ -132,9 +135,16 @@ def _write(
     whole: Contents,
     pictures: Mapping[int, bytes | None],
     then_open: bool,
-) -> None:
+) -> int:
+    """Write the page; how many of its pictures are missing."""
     from facecluster.sheet import page
 
+    missing = sum(picture is None for picture in pictures.values())
+    if missing == len(pictures) > 0 and output.exists():
+        raise FaceclusterError(
+            f"None of the photos is there, so {output} stays as it is: plug their disk in, or scan "
+            "their folders again."
+        )
     part = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -146,7 +156,6 @@ def _write(
             part.unlink()
         raise FaceclusterError(f"{output} cannot be written: {error.strerror}.") from error
     click.echo(output)
-    missing = sum(picture is None for picture in pictures.values())
     if missing:
         are = counted(
             missing, "picture is missing: its photo is", "pictures are missing: their photos are"
@@ -154,6 +163,7 @@ def _write(
         note(f"{are} gone or cannot be read.")
     if then_open:
         click.launch(output.absolute().as_uri())
+    return missing
 
 
 COMMANDS = (sheet,)

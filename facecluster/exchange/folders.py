@@ -83,6 +83,8 @@ def place(people: dict[str, list[Path]], folder: Path, how: How) -> Iterator[Pla
                 target, new = _placed(source, home, how, taken)
             except OSError as error:
                 why = f"{source} cannot be put into {home}: {error.strerror or error}."
+                if isinstance(error, FileNotFoundError) and not source.exists():
+                    why = f"{source} is not there: plug its disk in, or scan its folder again."
                 if how == "hardlink" and not isinstance(error, FileNotFoundError):
                     why += " Use --as copy."
                 yield Placed(target, False, why)

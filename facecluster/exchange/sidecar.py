@@ -187,6 +187,8 @@ def write(change: Change) -> None:
                 os.unlink(name)
             raise
     except OSError as error:
+        if not target.parent.is_dir():
+            raise UnusableFile("is in a folder that is not there: plug its disk in") from error
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
 
 

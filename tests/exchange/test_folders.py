@@ -1,6 +1,5 @@
 """A folder for each person: what is put there, under which names, and what is never touched."""
 
-import errno
 import json
 import os
 from collections.abc import Callable
@@ -86,8 +85,7 @@ def test_a_photo_that_is_gone_is_one_sentence_and_the_rest_is_put_there(
         3,
         "14 photos added, 0 were there, in 2 folders; 2 could not be put there.\n",
     )
-    gone = os.strerror(errno.ENOENT)
-    assert f"{album}/1.jpg cannot be put into {tmp_path}/p/Ann: {gone}.\n" in result.stderr
+    assert f"{album}/1.jpg is not there: plug its disk in" in result.stderr
     assert len(tree(tmp_path / "p")) == 14
     rows = json.loads(run("export", "folders", tmp_path / "p", "--json").stdout)
     assert [one["new"] for one in rows] == [False] * 14
