@@ -14,6 +14,7 @@ import watchfiles
 from facecluster.errors import MissingRoot
 from facecluster.images import find_images
 from facecluster.library import Library, ListedFace
+from facecluster.moments import file_of
 from facecluster.records import FileStamp
 from facecluster.scan import Analyzer, scan
 
@@ -101,7 +102,7 @@ def _pictures(roots: Sequence[Path]) -> list[FileStamp] | None:
 
 def arrivals(
     library: Library, roots: Sequence[Path], analyzer: Analyzer, place: Callable[[], object]
-) -> list[Arrival]:
+) -> Iterator[Arrival]:
     """Scan what is new below the roots, have `place` group its faces, and tell who is on it.
 
     Raises MissingRoot, and nothing is changed, when a folder seems to be unplugged.
@@ -114,11 +115,16 @@ def arrivals(
     ]
     if any(one.faces for one in looked_at):
         place()
-    return [
-        Arrival(one.file.path, tuple(_faces(library, one.file.path)), one.error)
-        for one in looked_at
-    ]
+    paths = [one.file.path for one in looked_at]
+    there: dict[str, list[int]] = {}
+    for path, photo in sorted((p, one.photo) for one in library.photos(paths) for p in one.paths):
+        there.setdefault(file_of(path), []).append(photo)  # of a clip: a photo for each moment
+    return (
+        Arrival(path, tuple(_faces(library, there.get(path, ()))), one.error)
+        for path, one in zip(paths, looked_at, strict=True)
+    )
 
 
-def _faces(library: Library, path: str) -> list[ListedFace]:
-    return [face for photo in library.photos([path]) for face in library.faces(photo=photo.photo)]
+def _faces(library: Library, photos: Sequence[int]) -> Iterator[ListedFace]:
+    for photo in photos:
+        yield from library.faces(photo=photo)

@@ -82,6 +82,7 @@ def test_json_is_ascii_where_the_terminal_knows_no_more(monkeypatch: pytest.Monk
         (0.999, "1.00"),
         ([1.4, 2.6], "1,3"),
         ("a\x1b[2Jb", "a�[2Jb"),
+        ("\u0634\u0631\u200d\u0645\u200c", "\u0634\u0631\u200d\u0645\u200c"),
         (True, "yes"),
         (False, "-"),
     ],

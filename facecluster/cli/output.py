@@ -138,7 +138,11 @@ def printable(value: Value) -> str:
         return f"{value:.2f}"
     if isinstance(value, (list, tuple)):
         return ",".join(f"{number:.0f}" for number in value)
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+    # Without its joiners (see library/statements.py) a name of some languages is misspelt.
+    return "".join(
+        letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd"
+        for letter in str(value)
+    )
 
 
 def _cell(column: str, value: Value) -> str:

@@ -55,8 +55,8 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
             except MissingRoot as error:
                 note(f"{error} Still watching.")
                 continue
-            count += len(found)
             for one in found:
+                count += 1
                 _tell(one, as_json=as_json)
     except KeyboardInterrupt:
         note(f"Stopped: {counted(count, 'photo')} arrived; all that was found is kept.")

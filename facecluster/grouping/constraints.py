@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,20 @@ class Constraints:
 
     def people(self) -> NDArray[np.int64]:
         """For each row the lowest row stated to be the same person, itself when nothing is said."""
-        return components(len(self.photos), self.together)
+        return self._people
+
+    @cached_property
+    def _people(self) -> NDArray[np.int64]:
+        people = components(len(self.photos), self.together)
+        people.setflags(write=False)
+        return people
+
+    @cached_property
+    def _stated(self) -> NDArray[np.bool_]:
+        """Which rows are in `together`, (N,)."""
+        stated = np.zeros(len(self.photos), dtype=np.bool_)
+        stated[self.together] = True
+        return stated
 
     def contradictions(self) -> NDArray[np.int64]:
         """The pairs of `apart`, (C, 2), that `together` makes one person."""
@@ -70,16 +85,29 @@ class Constraints:
         """The same statements about some of the rows, which are numbered 0.. in the order given."""
         place = np.full(len(self.photos), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
-        person = self.people()[rows]
-        _, first = np.unique(person, return_index=True)
-        chief = np.zeros(len(self.photos), dtype=np.int64)
-        chief[person[first]] = first
-        linked = np.stack([chief[person], np.arange(len(rows))], axis=1)
-        named = np.isin(rows, self.together)
         apart = place[self.apart]
+        return self._about(rows, apart[(apart >= 0).all(axis=1)])
+
+    def of_groups(
+        self, labels: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], Constraints]]:
+        """The rows of each wanted label, rising, and the `subset` for them.
+
+        labels is (N,), and may be changed meanwhile. Statements are gone through once for all.
+        """
+        inside = self.apart[labels[self.apart[:, 0]] == labels[self.apart[:, 1]]]
+        groups = _by_label(np.arange(len(labels)), labels, wanted)
+        pairs = _by_label(inside, labels[inside[:, 0]], wanted)
+        for rows, apart in zip(groups, pairs, strict=True):
+            yield rows, self._about(rows, np.searchsorted(rows, apart))
+
+    def _about(self, rows: NDArray[np.int64], apart: NDArray[np.int64]) -> Constraints:
+        """What is stated about these rows, of which those in these places are kept apart."""
+        _, first, who = np.unique(self.people()[rows], return_index=True, return_inverse=True)
+        linked = np.stack([first[who], np.arange(len(rows))], axis=1)
         return Constraints(
-            together=linked[named],
-            apart=apart[(apart >= 0).all(axis=1)],
+            together=linked[self._stated[rows]],
+            apart=apart,
             photos=self.photos[rows],
             near_duplicate=self.near_duplicate,
         )
@@ -102,6 +130,16 @@ class Constraints:
             one, other = np.nonzero(np.triu(far, 1))
             found.append(np.stack([rows[one], rows[other]], axis=1))
         return np.concatenate(found)
+
+
+def _by_label(
+    items: NDArray[np.int64], labels: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """The items of each wanted label, in their order; labels has that of each item."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels, wanted, "left", sorter=order).tolist()
+    ends = np.searchsorted(labels, wanted, "right", sorter=order).tolist()
+    return [items[order[start:end]] for start, end in zip(starts, ends, strict=True)]
 
 
 def components(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -24,13 +24,14 @@ def obey(
     barred = constraints.barred(embeddings)
     broken = labels[barred[:, 0]] == labels[barred[:, 1]]
     broken &= labels[barred[:, 0]] >= 0
-    for label in np.unique(labels[barred[broken, 0]]).tolist():
-        rows = np.flatnonzero(labels == label)
-        tree = linkage(embeddings[rows], threshold=4.0, constraints=constraints.subset(rows))
+    used = labels.max(initial=-1)
+    for rows, stated in constraints.of_groups(labels, np.unique(labels[barred[broken, 0]])):
+        tree = linkage(embeddings[rows], threshold=4.0, constraints=stated)
         part, inverse = np.unique(cut(tree, 4.0), return_inverse=True)
-        fresh = np.arange(len(part)) + labels.max()
-        fresh[0] = label
+        fresh = np.arange(len(part)) + used
+        fresh[0] = labels[rows[0]]
         labels[rows] = fresh[inverse]
+        used += len(part) - 1
     return labels
 
 

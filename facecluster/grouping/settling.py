@@ -36,13 +36,13 @@ def settle(
         constraints.together, constraints.apart, np.full(len(labels), -1, dtype=np.int64)
     )
     _let_go(labels, said)
-    for label in np.unique(labels[_broken(labels, said)[:, 0]]).tolist():
-        rows = np.flatnonzero(labels == label)
-        part = _parts(embeddings, rows, said, _ALL)
+    broken = np.unique(labels[_broken(labels, said)[:, 0]])
+    for rows, stated in said.of_groups(labels, broken):
+        part = _parts(embeddings[rows], stated, _ALL)
         labels[rows[part != np.bincount(part).argmax()]] = -1
-    for label in np.unique(labels[released & (labels >= 0)]).tolist():
-        rows = np.flatnonzero(labels == label)
-        part = _parts(embeddings, rows, said, threshold)
+    let_go = np.unique(labels[released & (labels >= 0)])
+    for rows, stated in said.of_groups(labels, let_go):
+        part = _parts(embeddings[rows], stated, threshold)
         weight = np.where(released[rows].all(), True, ~released[rows])
         home = np.bincount(part, weights=weight).argmax()
         labels[rows[released[rows] & (part != home)]] = -1
@@ -104,12 +104,9 @@ def _let_go(labels: NDArray[np.int64], constraints: Constraints) -> None:
 
 
 def _parts(
-    embeddings: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    constraints: Constraints,
-    threshold: float,
+    embeddings: NDArray[np.float32], constraints: Constraints, threshold: float
 ) -> NDArray[np.int64]:
     """The part of a group that each of its rows is in, counted from 0."""
-    tree = linkage(embeddings[rows], threshold=threshold, constraints=constraints.subset(rows))
+    tree = linkage(embeddings, threshold=threshold, constraints=constraints)
     parts: NDArray[np.int64] = np.unique(cut(tree, threshold), return_inverse=True)[1]
     return parts

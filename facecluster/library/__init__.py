@@ -50,6 +50,9 @@ __all__ = [
 
 
 _ON_SHELF = "face.id in (select face from shelf) and face.photo in (select photo from file)"
+_SHOWN = "face.id not in (select face from hidden)"
+# Looks up each face by itself: at once for a few, slower than the list of all hidden ones for all.
+_FEW_SHOWN = "not exists (select 1 from hidden where hidden.face = face.id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +239,18 @@ class Library:
             self.require_group(group)
         name = None if person is None else self.person_name(person)
         names = dict(self._connection.rows("select id, name from person"))
+        asked = {"number": group, "face.photo": photo}
+        wanted = {column: value for column, value in asked.items() if value is not None}
+        which = _ON_SHELF if shelf else _FEW_SHOWN if wanted else _SHOWN
         rows = self._connection.rows(
             "select face.id, face.photo, (select min(path) from file where photo = face.photo),"
             " x0, y0, x1, y1, score, number from face left join member on member.face = face.id"
-            f" where {_ON_SHELF if shelf else 'face.id not in (select face from hidden)'}"
-            " and (? is null or number = ?) and (? is null or face.photo = ?) order by face.id",
-            (group, group, photo, photo),
+            f" where {' and '.join([which, *(f'{column} = ?' for column in wanted)])}"
+            " order by face.id",
+            list(wanted.values()),
         )
-        few = group is not None or photo is not None
-        leaders = self.groupings.leaders({row[-1] for row in rows if row[-1]} if few else None)
-        facts = self.statements.truth([row[0] for row in rows] if few else None)
+        leaders = self.groupings.leaders({row[-1] for row in rows if row[-1]} if wanted else None)
+        facts = self.statements.truth([row[0] for row in rows] if wanted else None)
         stated = {fact.face: fact.person for fact in facts if fact.kind == "is"}
         denied = {(fact.face, fact.person) for fact in facts if fact.kind == "is-not"}
         faces = []

@@ -42,7 +42,7 @@ def back_up(library: Path, target: Path, *, force: bool = False) -> Backup:
     spare_library(target, library)
     with new_file(target, force=force) as fresh:
         _copy(library, fresh)
-        counts = _checked(fresh)
+        counts = _checked(fresh, library, "restore an earlier backup of it")
         size = fresh.stat().st_size
     return Backup(str(target), *counts, size)
 
@@ -74,7 +74,7 @@ def restore(backup: Path, library: Path) -> tuple[Backup, Path | None]:
     with new_file(library, force=True) as fresh:
         _copy(backup, fresh)
         _bring_up_to_date(fresh, backup)
-        counts = _checked(fresh)
+        counts = _checked(fresh, backup, "restore another")
         size = fresh.stat().st_size
         kept = library.exists()
         if kept:
@@ -146,25 +146,25 @@ def _bring_up_to_date(copy: Path, backup: Path) -> None:
     )
 
 
-def _checked(path: Path) -> tuple[int, int, int]:
-    """Faces, named people and actions in the file; LibraryError when it is damaged or no library.
+def _checked(copy: Path, source: Path, remedy: str) -> tuple[int, int, int]:
+    """Faces, named people and actions in a copy; LibraryError when it is damaged or no library.
 
-    Reads every page: about a second for 2 GB.
+    The sentence names the source, and the remedy. Reads every page: about a second for 2 GB.
     """
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            copy.execute("pragma journal_mode = delete")
-            ((first, *_), *_) = copy.execute("pragma integrity_check(1)")
+        with closing(sqlite3.connect(copy, isolation_level=None)) as there:
+            there.execute("pragma journal_mode = delete")
+            ((first, *_), *_) = there.execute("pragma integrity_check(1)")
             if first != "ok":
-                raise LibraryError(f"The library is damaged, so there is no backup of it: {first}.")
-            row: tuple[int, int, int] = copy.execute(
+                raise LibraryError(f"{source} is damaged: {remedy}.")
+            row: tuple[int, int, int] = there.execute(
                 "select (select count(*) from face where id not in (select face from hidden)),"
                 " (select count(distinct person) from truth where kind = 'is'),"
                 " (select count(*) from action)"
             ).fetchone()
             return row
     except sqlite3.DatabaseError as error:
-        raise LibraryError(f"It is damaged or no library, so nothing was done: {error}.") from error
+        raise LibraryError(f"{source} is damaged or no library ({error}): {remedy}.") from error
 
 
 def _release(library: Path) -> None:

@@ -21,7 +21,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.face_rows import faces_of
 from facecluster.library.matching import SAME_FACE_IOU
-from facecluster.library.statements import name_key
+from facecluster.library.statements import JOINERS, name_key
 from facecluster.records import Box, Photo
 
 __all__ = ["Erased", "Forgetting", "left_out"]
@@ -241,7 +241,8 @@ def _without(command: str, keys: set[str]) -> str:
         words = shlex.split(command)
     except ValueError:  # quotes that do not close: a file's name, or another program's text
         for key in keys:
-            command = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", _FORGOTTEN, command, flags=re.I)
+            name = f"[{JOINERS}]*".join(map(re.escape, key))
+            command = re.sub(rf"(?<!\w){name}(?!\w)", _FORGOTTEN, command, flags=re.I)
         return command
     if any(_key_of(word) in keys for word in words):
         return shlex.join(_FORGOTTEN if _key_of(word) in keys else word for word in words)

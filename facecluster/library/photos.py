@@ -51,13 +51,20 @@ def list_photos(
     None is everywhere; number is that of the only photo asked for. All of the files below the roots
     are in `paths`.
     """
-    where, parameters = ("true", list[Value]()) if roots is None else below(roots)
+    conditions, parameters = ["error is null"], list[Value]()
+    if roots is not None:
+        where, asked = below(roots)
+        conditions.append(where)
+        parameters += asked
+    if number is not None:
+        conditions.append("photo.id = ?")
+        parameters.append(number)
     found: dict[int, ListedPhoto] = {}
     for path, photo, *about in connection.rows(
         "select path, photo.id, sha256, width, height, orientation, taken_at"
         " from file join photo on photo.id = file.photo"
-        f" where error is null and ({where}) and (? is null or photo.id = ?) order by path",
-        [*parameters, number, number],
+        f" where {' and '.join(conditions)} order by path",
+        parameters,
     ):
         before = found[photo].paths if photo in found else ()
         found[photo] = ListedPhoto(photo, Photo(*about), (*before, path))

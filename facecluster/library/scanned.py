@@ -318,20 +318,21 @@ class Scanned:
 
 
 def below(roots: Sequence[str]) -> tuple[str, list[str]]:
-    """The condition on `path` for files at or below the roots, however many these are.
-
-    Only roots that are no files now are asked for what is below them: it costs a look at each path.
-    """
+    """The condition on rows of `file` for those at or below the roots, however many these are."""
     # A name that is no text is not kept, nor are those below it.
     known = [root for root in roots if _is_text(root)]
-    folders = [root.rstrip(os.sep) + os.sep for root in known if not os.path.isfile(root)]
-    folders += [root + MARK for root in known if is_clip(root)]
-    # json_each has a column path, too, which would hide the file's: so it stands one deeper.
-    asked = "(select value as folder from json_each(?))"
+    begins = [root.rstrip(os.sep) + os.sep for root in known]
+    begins += [root + MARK for root in known if is_clip(root)]
+    # What begins with a text is from it to the text with the next last letter: a span of the index
+    # of paths. `cross join` has it looked up for each text, never all paths gone through.
+    spans = [(text, text[:-1] + chr(ord(text[-1]) + 1)) for text in begins]
     return (
-        "(path in (select value from json_each(?)) or exists"
-        f" (select 1 from {asked} where substr(path, 1, length(folder)) = folder))",
-        [json.dumps(known), json.dumps(folders)],
+        "file.rowid in (select root.rowid from json_each(?) cross join file root"
+        " on root.path = value union all"
+        " select inside.rowid from json_each(?) span cross join file inside"
+        " on inside.path >= json_extract(span.value, '$[0]')"
+        " and inside.path < json_extract(span.value, '$[1]'))",
+        [json.dumps(known), json.dumps(spans)],
     )
 
 

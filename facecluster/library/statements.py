@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from facecluster.library.connection import Connection
 from facecluster.library.groupings import follow_undo
 
 __all__ = [
+    "JOINERS",
     "Action",
     "Fact",
     "Kind",
@@ -29,6 +31,10 @@ __all__ = [
     "clean_name",
     "name_key",
 ]
+
+# Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
+# out as often.
+JOINERS = "\u200c\u200d"
 
 Kind = Literal["is", "is-not", "ignore", "not-a-face"]
 
@@ -204,7 +210,8 @@ class Statements:
     def person(self, name: str, *, create: bool = False) -> int:
         """The id of the person of this name; UsageError when there is none and create is not set.
 
-        Names are compared without regard to case, outer blanks and the way accents are encoded.
+        Names are compared without regard to case, outer blanks, joiners and the way accents are
+        encoded.
         """
         name = clean_name(name)
         rows = self._connection.rows("select id from person where key = ?", (name_key(name),))
@@ -349,11 +356,19 @@ class Statements:
 def clean_name(name: str) -> str:
     """The name as it is kept: composed letters (NFC), single blanks; UsageError for none."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or not all(letter.isprintable() for letter in name):
+    if not name or not all(_may_follow(before, letter) for before, letter in pairwise(f" {name}")):
         raise UsageError("A name needs at least one letter and no control characters.")
     return name
 
 
 def name_key(name: str) -> str:
     """Equal for names that mean one person."""
-    return unicodedata.normalize("NFC", clean_name(name).casefold())
+    bare = clean_name(name).translate(dict.fromkeys(map(ord, JOINERS)))
+    return unicodedata.normalize("NFC", bare.casefold())
+
+
+def _may_follow(before: str, letter: str) -> bool:
+    """Whether a name may have this letter there; a joiner only after a letter or its mark."""
+    if letter in JOINERS:
+        return unicodedata.category(before)[0] in "LM"
+    return letter.isprintable()

@@ -186,6 +186,22 @@ def test_regions_without_a_face_and_odd_names_are_told(run: Run, fill: Fill, alb
     assert set(shown(run).values()) == {None}
 
 
+def test_a_name_that_is_spelt_with_a_joiner_is_taken_in(run: Run, fill: Fill, album: Path) -> None:
+    fill(named=False)
+    name = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
+    place = f'<rdf:li MPReg:Rectangle="0.1,0.25,0.15,0.35" MPReg:PersonDisplayName="{name}"/>'
+    inside = f"<MPRI:Regions><rdf:Bag>{place}</rdf:Bag></MPRI:Regions>"
+    (album / "1.jpg.xmp").write_bytes(
+        packet(f"<MP:RegionInfo rdf:parseType='Resource'>{inside}</MP:RegionInfo>")
+    )
+    assert run("import", "xmp").stdout.startswith("1 face named")
+    assert f"\n{name} " in run("people").stdout
+    assert run("export", "xmp").exit_code == 0
+    fill(named=False)
+    assert run("import", "xmp").stdout.startswith("1 face named")
+    assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == [name]
+
+
 @pytest.mark.parametrize("scale", [0.8, 1.5])
 def test_larger_and_smaller_boxes_of_other_tools_fit(
     run: Run, fill: Fill, album: Path, scale: float

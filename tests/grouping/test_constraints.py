@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from facecluster.errors import UsageError
 from facecluster.grouping import METHODS, Constraints, group
 from facecluster.grouping.constraints import components
+from facecluster.grouping.repair import obey
 
 
 def pairs(*rows):
@@ -161,3 +162,37 @@ def test_subset_keeps_the_statements_among_its_rows():
     assert 1 in part.together
     assert part.apart.tolist() == [[0, 1]]
     assert part.photos.tolist() == [5, 3, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_what_is_said_of_a_group_is_the_subset_for_its_rows(seed, n):
+    rng = np.random.default_rng(seed)
+    together, apart = (rng.integers(0, n, (rng.integers(0, 12), 2)) for _ in range(2))
+    constraints = Constraints(together, apart, rng.integers(-1, 3, n), near_duplicate=0.3)
+    labels = rng.integers(-1, 4, n)
+    wanted = np.unique(labels[rng.random(n) < 0.7])
+    found = list(constraints.of_groups(labels, wanted))
+    assert [labels[rows[0]] for rows, _ in found] == wanted.tolist()
+    for label, (rows, stated) in zip(wanted, found, strict=True):
+        assert rows.tolist() == np.flatnonzero(labels == label).tolist()
+        expected = constraints.subset(rows)
+        assert stated.near_duplicate == expected.near_duplicate
+        for one, other in (
+            (stated.photos, expected.photos),
+            (stated.together, expected.together),
+        ):
+            assert one.tolist() == other.tolist()
+        assert sorted(stated.apart.tolist()) == sorted(expected.apart.tolist())
+
+
+def test_who_is_one_person_is_worked_out_once(monkeypatch):
+    worked_out = []
+    monkeypatch.setattr(
+        "facecluster.grouping.constraints.components",
+        lambda n, links: worked_out.append(n) or components(n, links),
+    )
+    constraints = state(6, together=[(0, 1), (3, 3)], apart=[(0, 2), (3, 4)])
+    labels = obey(np.array([0, 0, 0, 1, 1, 1]), around([0.0] * 6), constraints)
+    assert labels[0] == labels[1] != labels[2] and labels[3] != labels[4]
+    assert worked_out.count(6) == 1

@@ -74,13 +74,49 @@ def test_nothing_is_overwritten_unasked_and_never_the_library(
             back_up(database, nowhere)
 
 
-def test_a_damaged_library_gives_no_backup(database: Path, tmp_path: Path) -> None:
-    content = bytearray(database.read_bytes())
-    content[4096 * 2 : 4096 * 6] = b"\xff" * (4096 * 4)
-    database.write_bytes(content)
-    with pytest.raises(LibraryError):
+def damage(path: Path, page: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096 * page : 4096 * (page + 1)] = b"\xff" * 4096
+    path.write_bytes(content)
+
+
+def page_of(path: Path, table: str) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        root: tuple[int] = connection.execute(
+            "select rootpage from sqlite_master where name = ?", (table,)
+        ).fetchone()
+    return root[0] - 1
+
+
+@pytest.mark.parametrize("table", ["photo", "face", "embedding"])
+def test_a_damaged_library_gives_no_backup(database: Path, tmp_path: Path, table: str) -> None:
+    damage(database, page_of(database, table))
+    with pytest.raises(LibraryError) as told:
         back_up(database, tmp_path / "copy")
+    assert str(told.value) == f"{database} is damaged: restore an earlier backup of it."
     assert not [path for path in tmp_path.iterdir() if "copy" in path.name]
+
+
+@pytest.mark.parametrize("table", ["photo", "face", "embedding"])
+def test_a_damaged_backup_is_named_and_not_restored(
+    database: Path, tmp_path: Path, table: str
+) -> None:
+    before = everything(database)
+    back_up(database, tmp_path / "copy")
+    damage(tmp_path / "copy", page_of(database, table))
+    with pytest.raises(LibraryError) as told:
+        restore(tmp_path / "copy", database)
+    assert str(told.value) == f"{tmp_path / 'copy'} is damaged: restore another."
+    assert everything(database) == before
+
+
+def test_what_is_no_library_gives_no_backup(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
+        other.execute("create table t (x)")
+    with pytest.raises(
+        LibraryError, match=r"/other is damaged or no library \(no such table: .*\)"
+    ):
+        back_up(tmp_path / "other", tmp_path / "copy")
 
 
 def test_restoring_keeps_the_present_library_aside(database: Path, tmp_path: Path) -> None:

@@ -101,6 +101,18 @@ def test_a_date_of_birth_is_forgotten_with_its_line(library: Library, put: Put) 
     assert "people set forgotten" in said and "people set 'Bob' --born 1987-06-05" in said
 
 
+@pytest.mark.parametrize("spelt", ["a\u200cb", "ab"])
+def test_a_name_with_joiners_is_forgotten_however_it_is_spelt(
+    library: Library, put: Put, spelt: str
+) -> None:
+    (face,) = put("/a.jpg", 1)
+    name_faces(library, [face], "a\u200cb", command=f"name --face=1 {spelt}")
+    name_faces(library, [face], spelt, command=f"name from it's/{spelt}.jpg")
+    forget(library, spelt)
+    said = [entry.command for entry in library.statements.log()]
+    assert said[1:] == ["name from it's/forgotten.jpg", "name --face=1 forgotten"]
+
+
 def test_what_was_overwritten_long_before_is_gone_too(library: Library, put: Put) -> None:
     (face,) = put("/a.jpg", 1)
     name_faces(library, [face], NAME, command=f"name --face=1 '{NAME}'")

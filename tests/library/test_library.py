@@ -21,6 +21,7 @@ from facecluster.library import Library, connection
 from facecluster.library.matching import SeenFace, match_faces, same_faces
 from facecluster.library.schema import MIGRATIONS
 from facecluster.library.vectors import pack_vectors, unpack_vectors
+from facecluster.moments import file_of
 from facecluster.records import Analysis, Box, FileStamp, Group, Photo
 
 Put = Callable[..., list[int]]
@@ -284,6 +285,46 @@ def test_a_photo_with_two_files_shows_the_first(library: Library, put: Put) -> N
     put("/a.jpg", 1, content="x")
     assert [face.path for face in library.faces()] == ["/a.jpg"]
     assert (library.status().files, library.status().photos) == (2, 1)
+
+
+def test_roots_are_the_files_of_that_path_and_those_below_it(library: Library, put: Put) -> None:
+    paths = ["/a", "/a/b.jpg", "/a/b.jpg/c", "/a/b/d", "/a b", "/a0", "/A/b.jpg", "/ä/%_.jpg"]
+    for path in [*paths, "/v/c.mov#t=10", "/v/c.mov0"]:
+        put(path, 1)
+    asked = {
+        ("/a",): ["/a", "/a/b.jpg", "/a/b.jpg/c", "/a/b/d"],
+        ("/a/",): ["/a/b.jpg", "/a/b.jpg/c", "/a/b/d"],
+        ("/a/b", "/a/b/", "/a/b/d"): ["/a/b/d"],
+        ("/ä", "/%", "/_"): ["/ä/%_.jpg"],
+        ("/v/c.mov",): ["/v/c.mov#t=10"],
+        ("/v/c.mov#t=10", "/\udcff"): ["/v/c.mov#t=10"],
+        (): [],
+    }
+    for roots, found in asked.items():
+        assert [one.path for one in library.photos(roots)] == found
+        assert set(library.scanned.known_files(roots)) == {file_of(path) for path in found}
+    assert library.photos(["/"]) == library.photos()
+
+
+def test_a_few_faces_are_found_without_a_look_at_the_others(
+    library: Library, put: Put, save: Save
+) -> None:
+    steps = []
+
+    def count() -> int:
+        steps.clear()
+        library.photos(["/a.jpg"])
+        library.photo(1)
+        library.faces(photo=1)
+        library.faces(group=1)
+        return len(steps)
+
+    save(dict.fromkeys(put("/a.jpg", 1, 2), 1))
+    library._connection._sqlite.set_progress_handler(lambda: steps.append(1), 1)
+    few = count()
+    for number in range(20):
+        put(f"/b/{number}.jpg", 3, 4)
+    assert count() < 2 * few
 
 
 boxes = st.builds(

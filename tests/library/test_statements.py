@@ -162,7 +162,30 @@ def test_letters_are_compared_composed(library: Library) -> None:
     assert library.statements.name_of(one) == "Zo\u00eb Stra\u00dfe"
 
 
-@pytest.mark.parametrize("bad", ["", "  ", "\n", "a\x00b", "a\x1b[31m"])
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",  # Persian
+        "\u0936\u0930\u094d\u200d\u092e\u093e",  # Hindi
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Sinhala
+        "\u0cb0\u200d\u0ccd\u0caf",  # Kannada: before the mark
+        "\u0d2e\u0d4b\u0d39\u0d28\u0d4d\u200d",  # Malayalam: at the end
+    ],
+)
+def test_a_name_with_joiners_is_kept_and_is_that_without(library: Library, spelt: str) -> None:
+    person = library.statements.person(spelt, create=True)
+    assert library.statements.name_of(person) == spelt
+    plain = spelt.replace("\u200c", "").replace("\u200d", "")
+    assert library.statements.person(plain) == person
+    library.statements.respell(person, plain)
+    assert library.statements.name_of(person) == plain
+    assert library.statements.person(spelt) == person
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "  ", "\n", "a\x00b", "a\x1b[31m", "\u200d", "\u200cAnn", "Ann \u200c", "a\u200d\u200db"],
+)
 def test_a_name_that_is_none_is_refused(library: Library, bad: str) -> None:
     with pytest.raises(UsageError, match="at least one letter"):
         library.statements.person(bad, create=True)
@@ -173,7 +196,11 @@ def test_an_unknown_name_is_refused(library: Library) -> None:
         library.statements.person("Zoe")
 
 
-@given(st.text(min_size=1).filter(str.isprintable).filter(str.strip))
+@given(
+    st.lists(st.text(min_size=1).filter(str.isprintable).filter(str.strip), min_size=1).map(
+        "e\u200c".join
+    )
+)
 def test_cleaning_a_name_twice_changes_nothing(name: str) -> None:
     assert clean_name(clean_name(name)) == clean_name(name)
     assert name_key(clean_name(name)) == name_key(name)
