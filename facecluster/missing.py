@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 
+from facecluster import images
 from facecluster.errors import MissingRoot
 from facecluster.library import KnownFile
 from facecluster.records import FileStamp
@@ -44,19 +46,34 @@ def _guess(others: int) -> str:
 
 
 def really_gone(paths: Iterable[str]) -> set[str]:
-    """Those of the paths that are not there; not those in a folder that cannot be listed now."""
-    listable: dict[str, bool] = {}
+    """Those of the paths, known but not found by a scan, that are not there or now a file's twin.
 
-    def can_tell(path: str) -> bool:
+    Not those in a folder that cannot be listed now, and not those that are there but could not be
+    looked at: nobody may look into the folder, or a network disk did not answer.
+    """
+    twins = cache(images.twins)
+
+    @cache
+    def names(folder: str) -> frozenset[str] | None:
+        """What is in a folder, nothing where it has gone; None where that cannot be told now."""
+        try:
+            return frozenset(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            above = os.path.dirname(folder)
+            return frozenset() if above == folder or names(above) is not None else None
+        except OSError:
+            return None
+
+    @cache
+    def is_listed(path: str) -> bool:
+        """Whether it is called exactly that, where some systems take A.jpg for a.jpg, too."""
+        folder, name = os.path.split(path)
+        if not name or (there := names(folder)) is None:
+            return True
+        return name in there and is_listed(folder)
+
+    def is_gone(path: str) -> bool:
         folder = os.path.dirname(path)
-        if folder not in listable:
-            try:
-                os.scandir(folder).close()
-                listable[folder] = True
-            except (FileNotFoundError, NotADirectoryError):
-                listable[folder] = folder == path or can_tell(folder)
-            except OSError:
-                listable[folder] = False
-        return listable[folder]
+        return names(folder) is not None and (not is_listed(path) or path in twins(folder))
 
-    return {path for path in paths if can_tell(path)}
+    return {path for path in paths if is_gone(path)}

@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from worker_functions import (
     die,
     die_of_three,
     double,
+    fail,
     twelfth,
     uneven,
     unsendable,
@@ -173,6 +176,70 @@ def test_processes_do_not_outlive_their_parent() -> None:
     while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not Path(f"/proc/{worker}/exe").exists()
+
+
+class Mortals(NamedTuple):
+    address: str
+    scheduler: subprocess.Popen[str]
+    worker: subprocess.Popen[str]
+
+
+@pytest.fixture
+def mortals() -> Iterator[Mortals]:
+    """A Dask scheduler and its only worker, which nobody starts again when they are killed."""
+    pytest.importorskip("distributed")
+    tests = Path(__file__).parent
+    command = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads", "1"]
+    with subprocess.Popen(
+        [sys.executable, str(tests / "dask_cluster.py"), "0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        with subprocess.Popen(
+            [*command, address],
+            text=True,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(tests)},
+        ) as worker:
+            yield Mortals(address, scheduler, worker)
+            scheduler.kill()
+            worker.kill()
+
+
+@pytest.mark.parametrize(
+    ("dies", "sentence"),
+    [("worker", "has no workers any more"), ("scheduler", "does not answer any more")],
+)
+def test_the_last_worker_or_the_scheduler_that_dies_ends_the_run_with_one_sentence(
+    mortals: Mortals, dies: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = dask(mortals.address)(uneven, range(1000))
+    assert next(results) == 0
+    monkeypatch.setattr("facecluster.engines.cluster._SECONDS", 0.2)
+    getattr(mortals, dies).kill()
+    with pytest.raises(FaceclusterError, match=f"{sentence}.*run the same command again"):
+        list(results)
+
+
+def test_an_item_may_take_longer_than_a_cluster_may_be_away(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = dask(cluster)(uneven, range(12))
+    assert next(results) == 0
+    monkeypatch.setattr("facecluster.engines.cluster._SECONDS", 0.001)
+    assert list(results) == list(range(1, 12))
+
+
+@pytest.mark.parametrize("engine", ELSEWHERE, indirect=True)
+@pytest.mark.parametrize("kind", [TimeoutError, ConnectionError, CancelledError])
+def test_an_error_of_the_function_is_not_taken_for_one_of_the_engine(
+    engine: Engine, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match="of the function"):
+        list(engine(fail, [kind]))
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

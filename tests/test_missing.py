@@ -1,10 +1,13 @@
 """What is gone is told from what only cannot be seen now."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from facecluster.errors import MissingRoot
+from facecluster.images import find_images
 from facecluster.library import KnownFile
 from facecluster.missing import check_plugged_in, really_gone
 from facecluster.records import FileStamp
@@ -48,5 +51,54 @@ def test_a_file_in_a_folder_that_cannot_be_listed_is_not_gone(
     def refuse(path: str) -> None:
         raise PermissionError(path)
 
-    monkeypatch.setattr("facecluster.missing.os.scandir", refuse)
+    monkeypatch.setattr("facecluster.missing.os.listdir", refuse)
     assert really_gone({str(tmp_path / "a.jpg")}) == set()
+    assert really_gone({str(tmp_path / "deleted" / "deep" / "a.jpg")}) == set()
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_a_file_that_is_there_but_cannot_be_looked_at_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    (tmp_path / "b.jpg").write_bytes(b"1")
+    known = {str(tmp_path / name) for name in ("a.jpg", "b.jpg", "deleted.jpg")}
+    stat = os.stat
+
+    def refuse(path: str, **more: bool) -> os.stat_result:
+        if str(path).endswith("a.jpg"):
+            raise OSError(reason, os.strerror(reason))
+        return stat(path, **more)
+
+    with monkeypatch.context() as refused:
+        refused.setattr("facecluster.images.finding.os.stat", refuse)
+        found = {file.path for file in find_images([tmp_path])}
+    assert found == {str(tmp_path / "b.jpg")}
+    assert really_gone(known - found) == {str(tmp_path / "deleted.jpg")}
+
+
+def test_a_file_that_a_listing_cut_short_did_not_come_to_is_not_gone(tmp_path: Path) -> None:
+    (tmp_path / "late.jpg").write_bytes(b"1")
+    assert really_gone({str(tmp_path / "late.jpg")}) == set()
+
+
+def test_a_raw_photo_that_got_a_picture_beside_it_is_known_by_that_one(tmp_path: Path) -> None:
+    for name in ("a.dng", "a.jpg", "b.dng"):
+        (tmp_path / name).write_bytes(b"1")
+    known = {str(tmp_path / name) for name in ("a.dng", "a.jpg", "b.dng")}
+    assert really_gone(known) == {str(tmp_path / "a.dng")}
+
+
+def test_the_old_name_is_gone_where_capitals_make_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Trip").mkdir()
+    (tmp_path / "Trip" / "a.jpg").write_bytes(b"1")
+    listdir = os.listdir
+
+    def either_case(folder: str) -> list[str]:
+        return listdir(folder.replace("trip", "Trip"))
+
+    monkeypatch.setattr("facecluster.missing.os.listdir", either_case)
+    old = {str(tmp_path / "trip" / "a.jpg"), str(tmp_path / "Trip" / "A.jpg")}
+    assert really_gone({*old, str(tmp_path / "Trip" / "a.jpg")}) == old

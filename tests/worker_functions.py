@@ -38,3 +38,7 @@ def die(_: object) -> None:
 
 def unsendable(_: object) -> object:
     return threading.Lock()
+
+
+def fail(kind: type[Exception]) -> None:
+    raise kind("of the function")

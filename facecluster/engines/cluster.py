@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from facecluster.engines.here import Engine, WorkerLost
 from facecluster.errors import FaceclusterError
@@ -18,7 +19,7 @@ __all__ = ["dask"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_SECONDS = 20.0  # to find the scheduler, and its first worker
+_SECONDS = 20.0  # to find the scheduler, and a worker when there is none
 
 
 def dask(address: str) -> Engine:
@@ -27,8 +28,8 @@ def dask(address: str) -> Engine:
     The function and what it needs must be installed on the workers. Items of a worker that dies are
     given to others by Dask itself; one whose workers die again and again (its setting
     allowed-failures, 3), also with nothing beside it, is lost. Workers may come and go.
-    FaceclusterError when the package is not installed, when no scheduler answers or when it has no
-    worker.
+    FaceclusterError when the package is not installed, and when, at first or later, no scheduler
+    answers or it has had no worker for 20 seconds.
     """
 
     def run(
@@ -36,16 +37,16 @@ def dask(address: str) -> Engine:
     ) -> Generator[R, None, None]:
         window: deque[tuple[T, Future[R]]] = deque()
         with _connected(address) as client:
-            submit = partial(client.submit, function, pure=False)
+            cluster = _Cluster(client, address, function)
             ahead = 0
             for number, item in enumerate(items):
                 if number % 100 == 0:
-                    ahead = 2 * max(1, sum(client.nthreads().values()))
-                window.append((item, submit(item)))
+                    ahead = 2 * max(1, cluster.threads())
+                window.append((item, cluster.submit(item)))
                 if len(window) >= ahead:
-                    yield from _next(window, submit, lost)
+                    yield from _next(window, cluster, lost)
             while window:
-                yield from _next(window, submit, lost)
+                yield from _next(window, cluster, lost)
 
     return run
 
@@ -59,6 +60,8 @@ def _connected(address: str) -> Client:
         raise FaceclusterError(
             "Dask needs a package that is not installed: pip install 'facecluster[dask]'."
         ) from error
+    for name in ("client", "batched"):  # they log tracebacks of what is a FaceclusterError here
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
     try:
         resolve_address(address)  # a client that cannot use it complains once more when it goes
         client = Client(address, timeout=_SECONDS, set_as_default=False)
@@ -77,9 +80,82 @@ def _connected(address: str) -> Client:
     return client
 
 
+class _Cluster(Generic[T, R]):
+    """The workers at one function; that they or the scheduler are lost is a FaceclusterError."""
+
+    def __init__(self, client: Client, address: str, function: Callable[[T], R]) -> None:
+        self._client, self._address, self._function = client, address, function
+
+    def threads(self) -> int:
+        """Those of all workers."""
+        with self._reached():
+            return sum(self._client.nthreads().values())
+
+    def submit(self, item: T) -> Future[R]:
+        """Have a worker begin with the item."""
+        with self._reached():
+            return self._client.submit(self._function, item, pure=False)
+
+    def answer(self, future: Future[R]) -> list[R]:
+        """The result; none where the workers died."""
+        from distributed import KilledWorker, TimeoutError
+
+        seconds = _SECONDS
+        try:
+            while True:
+                with self._reached(future):
+                    try:
+                        return [future.result(timeout=seconds)]
+                    except TimeoutError:
+                        if future.status == "error":  # the function's own error, at once
+                            return [future.result()]
+                        if future.done():  # the result is large for the network
+                            seconds *= 2
+                self._look_for_workers()
+        except KilledWorker:
+            return []
+        finally:
+            future.release()
+
+    def _look_for_workers(self) -> None:
+        """Wait for a worker where there is none: they may come and go, but not for good."""
+        if self.threads():
+            return
+        with self._reached():
+            try:
+                self._client.wait_for_workers(1, timeout=_SECONDS)
+            except TimeoutError as error:
+                # What waits for results inside Dask would say so, too, with a traceback.
+                loop: Any = self._client.loop
+                loop.asyncio_loop.set_exception_handler(lambda *_: None)
+                raise FaceclusterError(
+                    f"The Dask scheduler at {self._address} has no workers any more: start some "
+                    "with 'dask worker' and run the same command again; what was done is kept."
+                ) from error
+
+    @contextmanager
+    def _reached(self, future: Future[R] | None = None) -> Iterator[None]:
+        """Inside, whatever says that the scheduler is lost is a FaceclusterError.
+
+        An error of the future's own function says nothing of the scheduler, whatever it is.
+        """
+        from distributed import CancelledError
+
+        try:
+            yield
+        except Exception as error:
+            lost = isinstance(error, (OSError, CancelledError)) or self._client.status != "running"
+            if not lost or (future and future.status == "error"):
+                raise
+            raise FaceclusterError(
+                f"The Dask scheduler at {self._address} does not answer any more: see that it and "
+                "its workers run, and run the same command again; what was done is kept."
+            ) from error
+
+
 def _next(
     window: deque[tuple[T, Future[R]]],
-    submit: Callable[[T], Future[R]],
+    cluster: _Cluster[T, R],
     lost: Callable[[T], R] | None,
 ) -> Generator[R, None, None]:
     """The result of the first item; where workers died at it, those of all that are in hand.
@@ -88,27 +164,15 @@ def _next(
     for, and then each suspect is tried once more with nothing beside it.
     """
     item, future = window.popleft()
-    answers = [(item, _answer(future))]
+    answers = [(item, cluster.answer(future))]
     if not answers[0][1]:
-        answers += [(item, _answer(future)) for item, future in window]
+        answers += [(item, cluster.answer(future)) for item, future in window]
         window.clear()
     for item, answer in answers:
-        result = answer or _answer(submit(item))
+        result = answer or cluster.answer(cluster.submit(item))
         if result:
             yield result[0]
         elif lost is None:
             raise WorkerLost("The Dask workers died at work on this.")
         else:
             yield lost(item)
-
-
-def _answer(future: Future[R]) -> list[R]:
-    """The result; none where the workers died."""
-    from distributed import KilledWorker
-
-    try:
-        return [future.result()]
-    except KilledWorker:
-        return []
-    finally:
-        future.release()

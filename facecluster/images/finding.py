@@ -13,7 +13,7 @@ from facecluster.images.raw import RAW_SUFFIXES, is_raw
 from facecluster.moments import CLIP_SUFFIXES, is_clip
 from facecluster.records import FileStamp
 
-__all__ = ["SUFFIXES", "find_images", "printable"]
+__all__ = ["SUFFIXES", "find_images", "printable", "twins"]
 
 SUFFIXES: frozenset[str] = frozenset(
     [
@@ -82,13 +82,19 @@ def _walk(top: str, seen: set[str], suffixes: frozenset[str]) -> Iterator[FileSt
             yield from _stamp(path, seen, real)
         elif real not in seen:
             seen.add(real)
-            stack += reversed(_entries(path, real, suffixes))
+            stack += reversed(sorted(_without_twins(_entries(path, real, suffixes))))
+
+
+def twins(folder: str) -> set[str]:
+    """The files in a folder that find_images skips, as a picture of the same name lies beside."""
+    found = _entries(folder, folder, SUFFIXES | CLIP_SUFFIXES)
+    return {path for path, _, _ in found}.difference(path for path, _, _ in _without_twins(found))
 
 
 def _entries(
     folder: str, real_folder: str, suffixes: frozenset[str]
 ) -> list[tuple[str, str, bool]]:
-    """The folders and pictures in a folder, by name."""
+    """The folders and pictures in a folder, twins among them."""
     found = []
     try:
         with os.scandir(folder) as entries:
@@ -102,7 +108,7 @@ def _entries(
                 found.append((entry.path, real, is_folder))
     except OSError:
         _log.warning("%s may not be read and is passed over.", printable(folder))
-    return sorted(_without_twins(found))
+    return found
 
 
 def _without_twins(found: list[tuple[str, str, bool]]) -> list[tuple[str, str, bool]]:
