@@ -30,6 +30,7 @@ from facecluster.facenet.losses import (
 from facecluster.facenet.mining import MINERS
 from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
 from facecluster.facenet.optimisers import descend, learning_rate, optimiser
+from facecluster.facenet.precision import half_precision
 from facecluster.facenet.sampler import identity_batch, uniform_batch
 
 __all__ = [
@@ -245,7 +246,7 @@ def _update(
     """One step; pictures and targets are this process's, `even` of them drawn evenly, identities
     those of the whole batch."""
     config = training.config
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
+    with half_precision(training.device, config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
     embeddings = _whole(config, embeddings, even, len(identities))
     targets = None if targets is None else _whole(config, targets, even, len(identities))

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from facecluster.errors import TrainingError
+from facecluster.facenet import precision
 from facecluster.facenet.augment import centre_crop, mix, vary
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -95,6 +96,18 @@ def test_it_learns_six_people(table: FaceTable) -> None:
     assert np.mean(losses[-3:]) < 0.75 * losses[0]
     embeddings = embed_table(training.network, table, size=(32, 32))
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, rtol=1e-5)
+
+
+def test_a_cpu_without_bfloat16_trains_in_float32(
+    table: FaceTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
+    asked = dataclasses.replace(CONFIG, half_precision=True)
+    one, other = (
+        [step.distillation for step in train(Training(config, device="cpu"), table)]
+        for config in (CONFIG, asked)
+    )
+    assert one == other
 
 
 def test_the_learning_rate_rises_stays_and_falls(table: FaceTable) -> None:
