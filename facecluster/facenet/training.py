@@ -28,7 +28,7 @@ from facecluster.facenet.losses import (
     triplet_loss,
 )
 from facecluster.facenet.mining import MINERS
-from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
+from facecluster.facenet.offline import are_triplets, draw_triplets, mine_rows, sampled_rows
 from facecluster.facenet.optimisers import descend, learning_rate, optimiser
 from facecluster.facenet.precision import half_precision
 from facecluster.facenet.sampler import identity_batch, uniform_batch
@@ -181,7 +181,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
         started = time.perf_counter()
         step = training.step
         generator = variations(training)
-        if config.triplet_weight and config.miner == "offline" and step % config.offline_every == 0:
+        if _is_to_mine(training, table):
             training.mined = _mine(training, table)
         rows = _rows(training, table, step)
         even, drawn = parallel.share(rows[: config.batch]), parallel.share(rows[config.batch :])
@@ -326,6 +326,14 @@ def embed_mirrored(
     rows = embed_table(network, table, size=size) + embed_table(network, turned, size=size)
     mean: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return mean
+
+
+def _is_to_mine(training: Training, table: FaceTable) -> bool:
+    config = training.config
+    if not config.triplet_weight or config.miner != "offline":
+        return False
+    due = training.step % config.offline_every == 0
+    return due or not are_triplets(training.mined, table.identities)
 
 
 def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ from facecluster.facenet.dataset import (
     towards_identities,
     without_doubtful,
 )
+from facecluster.facenet.offline import are_triplets
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
 CONFIG = TrainingConfig(
@@ -87,6 +88,21 @@ def test_four_steps_are_two_and_a_resume_and_two(
     assert [s.distillation for s in resumed] == [s.distillation for s in steps[2:]]
     for name, tensor in weights(straight).items():
         assert torch.equal(tensor, weights(second)[name]), name
+
+
+def test_triplets_are_mined_anew_where_those_of_before_are_none(
+    table: FaceTable, tmp_path: Path
+) -> None:
+    offline = dataclasses.replace(CONFIG, miner="offline", offline_every=100, P=4, K=3, steps=3)
+    for before in (CONFIG, offline):  # without triplets, and with those of another table
+        first = Training(before, device="cpu")
+        next(iter(train(first, table)))
+        first.save(tmp_path / "state.pt")
+        second = Training(offline, device="cpu")
+        second.resume(tmp_path / "state.pt")
+        changed = table.take(np.arange(3, len(table)))
+        for _ in train(second, changed):
+            assert are_triplets(second.mined, changed.identities)
 
 
 def test_it_learns_six_people(table: FaceTable) -> None:
