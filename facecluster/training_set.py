@@ -37,6 +37,11 @@ class TrainingSet:
     paths: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The name of who each row shows: that of the folder."""
+        return tuple(path.split("/")[0] for path in self.paths)
+
 
 def read_folder(
     folder: Path,

@@ -61,6 +61,28 @@ def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: 
     assert "across models) at FAR 1e-2" in harmonic.stdout.splitlines()[0]
 
 
+def test_nobody_trained_on_is_held_out_when_people_come(
+    people: Path, run: Run, tmp_path: Path
+) -> None:
+    words = ("train", people, "-o", tmp_path / "m.safetensors", *QUICK, "--miner", "offline")
+    assert run(*words, "--steps", 1).exit_code == 0
+    record = tmp_path / "m.safetensors.training" / "held.json"
+    names = json.loads(record.read_text())
+    assert len(names) == 2
+    for newcomer in ("0", "1", "z"):
+        shutil.copytree(people / "a", people / newcomer)
+    more = run(*words, "--steps", 2, "--seed", 5, "--hold-out", 0.6)
+    assert more.exit_code == 0, more.stderr
+    assert "held out stay those that were at first" in more.stderr
+    assert "21 faces to train on; 6 of 2 others to judge by." in more.stderr
+    assert json.loads(record.read_text()) == names
+    shutil.rmtree(people / names[0])
+    done = run(*words, "--steps", 3)
+    assert "1 person is held out, too few to judge by: put their pictures back" in done.stderr
+    record.write_text("{")
+    assert "held.json is damaged" in run(*words, "--steps", 3).stderr
+
+
 def test_photos_are_detected_and_aligned(run: Run, tmp_path: Path) -> None:
     """Photos of the sample people, and what is no face or no picture is told."""
     from facecluster.cli.network import open_analyzer

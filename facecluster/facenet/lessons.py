@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from facecluster.errors import TrainingError
 from facecluster.facenet import evaluation, parallel
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import load, save
-from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.dataset import FaceTable, hold_out
 from facecluster.facenet.harmonic import validation_across
 from facecluster.facenet.header import Header
 from facecluster.facenet.training import (
@@ -30,7 +30,7 @@ from facecluster.facenet.training import (
     train,
 )
 
-__all__ = ["Lesson", "Verdict", "begin", "judge", "learn", "publish"]
+__all__ = ["Lesson", "Verdict", "begin", "hold_out_again", "judge", "learn", "publish"]
 
 # Enough pairs to judge by; more would take longer than the steps between.
 _PAIRS = 200_000
@@ -78,6 +78,16 @@ class Lesson:
         """A line of JSON for each verdict and every tenth step."""
         return self.folder / "train.jsonl"
 
+    @property
+    def held(self) -> Path:
+        """The names of the people held out, as JSON."""
+        return self.folder / "held.json"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to go on from."""
+        return self.state.is_file()
+
     def verdicts(self) -> list[Verdict]:
         """All verdicts until now."""
         if not self.log.is_file():
@@ -86,10 +96,37 @@ class Lesson:
         return [Verdict(**line) for line in lines if "val" in line]
 
 
+def hold_out_again(
+    lesson: Lesson, table: FaceTable, people: Sequence[str], share: float, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to train on and those to judge by: of a new lesson as `hold_out` chooses them.
+
+    people (N,) are the names of who the faces show. A lesson that has begun holds out the same
+    people for ever, and trains on all others: so nobody is judged by who was ever trained on,
+    whoever came since, and all verdicts are of the same people.
+    """
+    if lesson.has_begun and lesson.held.is_file():
+        try:
+            names = set(json.loads(lesson.held.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{lesson.held} is damaged: delete {lesson.folder} to begin anew."
+            ) from error
+        held = np.array([name in names for name in people], dtype=np.bool_)
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    rows, kept = hold_out(table, share, seed=seed)
+    if parallel.is_first():
+        lesson.folder.mkdir(parents=True, exist_ok=True)
+        partial = lesson.held.with_suffix(".part")
+        partial.write_text(json.dumps(sorted({people[row] for row in kept})), encoding="utf-8")
+        partial.replace(lesson.held)
+    return rows, kept
+
+
 def begin(training: Training, lesson: Lesson, *, start: Path | None) -> bool:
     """Go on from the lesson's state if there is one (True), else from the weights in `start`."""
     lesson.folder.mkdir(parents=True, exist_ok=True)
-    if lesson.state.is_file():
+    if lesson.has_begun:
         training.resume(lesson.state)
         return True
     if start is not None:
