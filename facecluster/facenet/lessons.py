@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from facecluster.errors import TrainingError
@@ -21,6 +21,7 @@ from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.dataset import FaceTable, hold_out
 from facecluster.facenet.harmonic import validation_across
 from facecluster.facenet.header import Header
+from facecluster.facenet.tensor_file import read_tensors, write_tensors
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -171,7 +172,7 @@ def learn(
             worse = 0 if verdict.merit > best else worse + 1
             if worse == 0 or not lesson.best.is_file():
                 best = verdict.merit
-                _write(training, lesson.best)
+                write_tensors(training.average.state_dict(), lesson.best)
             training.save(lesson.state)
             _note(lesson, dataclasses.asdict(verdict))
             yield verdict
@@ -196,7 +197,11 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
 
     verify: the best accuracy; identify and group: FAR 1e-3 and 1e-4, as far as there are pairs.
     """
-    training.average.load_state_dict(torch.load(lesson.best, weights_only=True))
+    try:
+        best: Any = read_tensors(lesson.best, training.device)
+        training.average.load_state_dict(best)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise TrainingError(f"{lesson.best} is damaged: {error}") from error
     same, different = _distances(training, held)
     distances = np.concatenate([same, different])
     kinds = np.arange(len(distances)) < len(same)
@@ -236,12 +241,6 @@ def _distances(
         evaluation.squared_distances(vectors[first[mine]], vectors[second[mine]]),
         evaluation.squared_distances(vectors[first[different]], vectors[second[different]]),
     )
-
-
-def _write(training: Training, path: Path) -> None:
-    partial = path.with_suffix(".part")
-    torch.save(training.average.state_dict(), partial)
-    partial.replace(path)
 
 
 def _note(lesson: Lesson, figures: dict[str, object]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from facecluster.facenet.offline import are_triplets, draw_triplets, mine_rows, 
 from facecluster.facenet.optimisers import descend, learning_rate, optimiser
 from facecluster.facenet.precision import half_precision
 from facecluster.facenet.sampler import identity_batch, uniform_batch
+from facecluster.facenet.tensor_file import read_tensors, write_tensors
 
 __all__ = [
     "Step",
@@ -130,19 +130,15 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write all that a resume needs, whole or not at all."""
-        partial = path.with_suffix(".part")
-        torch.save(
-            {
-                "step": self.step,
-                "config": dataclasses.asdict(self.config),
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "mined": torch.from_numpy(self.mined),
-            },
-            partial,
-        )
-        os.replace(partial, path)
+        state = {
+            "step": self.step,
+            "config": dataclasses.asdict(self.config),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "mined": torch.from_numpy(self.mined),
+        }
+        write_tensors(state, path)
 
     def resume(self, path: Path) -> None:
         """Go on from a saved training of the same architecture; settings may have changed since.
@@ -151,7 +147,7 @@ class Training:
         restored.
         """
         try:
-            state = torch.load(os.fspath(path), map_location=self.device, weights_only=True)
+            state: Any = read_tensors(path, self.device)
             for part in ("architecture", "dimension", "optimiser"):
                 there = state["config"].get(part, "adamw")  # as it was before there was a choice
                 here = getattr(self.config, part)
@@ -162,8 +158,8 @@ class Training:
             self.optimiser.load_state_dict(state["optimiser"])
             self.step = int(state["step"])
             if "mined" in state:
-                self.mined = state["mined"].numpy()
-        except (OSError, UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
+                self.mined = state["mined"].cpu().numpy()
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise TrainingError(f"{path} is not a training checkpoint: {error}") from error
 
 

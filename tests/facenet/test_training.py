@@ -145,13 +145,15 @@ def test_a_teacher_of_another_dimension_is_refused(table: FaceTable) -> None:
         next(train(Training(config, device="cpu"), table))
 
 
-@pytest.mark.parametrize("damage", ["missing", "garbage", "other"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "list", "other"])
 def test_a_wrong_checkpoint_is_one_clear_sentence(
     damage: str, table: FaceTable, tmp_path: Path
 ) -> None:
     path = tmp_path / "state.pt"
-    if damage == "garbage":
-        path.write_bytes(b"not a checkpoint")
+    if damage in ("empty", "garbage"):
+        path.write_bytes(b"" if damage == "empty" else b"not a checkpoint")
+    if damage == "list":
+        torch.save(torch.zeros(3), path)
     if damage == "other":
         Training(dataclasses.replace(CONFIG, dimension=64), device="cpu").save(path)
     with pytest.raises(TrainingError, match=r"not a training checkpoint|trains dimension 64"):
