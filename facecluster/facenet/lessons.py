@@ -93,8 +93,21 @@ class Lesson:
         """All verdicts until now."""
         if not self.log.is_file():
             return []
-        lines = map(json.loads, self.log.read_text(encoding="utf-8").splitlines())
-        return [Verdict(**line) for line in lines if "val" in line]
+        found: list[Verdict] = []
+        try:
+            for line in map(json.loads, self.log.read_text(encoding="utf-8").splitlines()):
+                if "val" in line:
+                    verdict = Verdict(**line)
+                    # What a training had after the step that it went on from never was.
+                    found = [one for one in found if one.number < verdict.number] + [verdict]
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(f"{self.log} is damaged: {error}.") from error
+        return found
+
+    def since_best(self) -> int:
+        """How many verdicts came after the best."""
+        merits = [one.merit for one in self.verdicts()]
+        return len(merits) - 1 - merits.index(max(merits)) if merits else 0
 
 
 def hold_out_again(
@@ -127,6 +140,9 @@ def hold_out_again(
 def begin(training: Training, lesson: Lesson, *, start: Path | None) -> bool:
     """Go on from the lesson's state if there is one (True), else from the weights in `start`."""
     lesson.folder.mkdir(parents=True, exist_ok=True)
+    if parallel.is_first():
+        _drop_torn_line(lesson.log)
+        lesson.verdicts()  # a log that is damaged is told now, not at the next verdict
     if lesson.has_begun:
         training.resume(lesson.state)
         return True
@@ -154,12 +170,11 @@ def learn(
     """Train until the steps, the seconds or the patience are over, saving at every verdict.
 
     A verdict comes every so many steps and at the end; with patience p the training ends when the
-    last p of them are all below the best. Stopped between two, all after the last verdict is lost.
+    last p of them, of earlier sittings too, are all below the best. Stopped between two, all after
+    the last verdict is lost.
     Of several processes only the first judges and writes.
     """
     end = time.monotonic() + seconds
-    best = max((one.merit for one in lesson.verdicts()), default=(-1.0, 0.0))
-    worse = 0
     for step in train(training, table):
         yield step
         over = parallel.agreed(step.number == training.config.steps or time.monotonic() > end)
@@ -168,16 +183,25 @@ def learn(
         if not (over or step.number % every == 0):
             continue
         if parallel.is_first():
-            verdict = judge(training, held, step.number)
-            worse = 0 if verdict.merit > best else worse + 1
-            if worse == 0 or not lesson.best.is_file():
-                best = verdict.merit
-                write_tensors(training.average.state_dict(), lesson.best)
-            training.save(lesson.state)
-            _note(lesson, dataclasses.asdict(verdict))
-            yield verdict
-        if parallel.agreed(over or (patience > 0 and worse >= patience)):
+            yield _judged(training, held, lesson)
+            over = over or 0 < patience <= lesson.since_best()
+        if parallel.agreed(over):
             return
+    # All steps were done before; only if files were lost is there anything to do.
+    if parallel.is_first() and not (lesson.verdicts() and lesson.best.is_file()):
+        yield _judged(training, held, lesson)
+
+
+def _judged(training: Training, held: FaceTable, lesson: Lesson) -> Verdict:
+    """The verdict on the network as it is, which is kept if it is the best; so is the state."""
+    verdict = judge(training, held, training.step)
+    before = [one.merit for one in lesson.verdicts() if one.number < training.step]
+    if not lesson.best.is_file() or verdict.merit > max(before, default=(-1.0, 0.0)):
+        write_tensors(training.average.state_dict(), lesson.best)
+    # The state last: if all ends here, the step is done again, and this verdict given again.
+    _note(lesson, dataclasses.asdict(verdict))
+    training.save(lesson.state)
+    return verdict
 
 
 def judge(training: Training, held: FaceTable, number: int) -> Verdict:
@@ -244,5 +268,17 @@ def _distances(
 
 
 def _note(lesson: Lesson, figures: dict[str, object]) -> None:
-    with lesson.log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(figures) + "\n")
+    try:
+        with lesson.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(figures) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{lesson.log} cannot be written: {error.strerror}.") from error
+
+
+def _drop_torn_line(log: Path) -> None:
+    """Leave out a last line that was being written when all ended."""
+    if log.is_file():
+        text = log.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:
+            log.write_bytes(whole)
