@@ -39,7 +39,6 @@ from facecluster.facenet.dataset import (
 )
 from facecluster.facenet.lessons import Lesson, begin
 from facecluster.facenet.parallel import agreed, first_then_others, is_first, joined
-from facecluster.facenet.precision import multiplies_bfloat16
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -59,12 +58,7 @@ COMMON = TrainingConfig(
 )
 # For what label_faces.py wrote.
 ASKED = dataclasses.replace(
-    COMMON,
-    batch=128,
-    averaging=0.998,
-    contrastive_faces=8_192,
-    offline_every=2_000,
-    half_precision=multiplies_bfloat16(),
+    COMMON, batch=128, averaging=0.998, contrastive_faces=8_192, offline_every=2_000
 )
 STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +18,8 @@ from facecluster import align
 from facecluster.errors import TrainingError, UnreadableImage
 from facecluster.evaluate import main_face
 from facecluster.facenet.dataset import FaceTable
-from facecluster.images import find_images, read
+from facecluster.images import Picture, find_images, read
+from facecluster.records import Face
 from facecluster.scan import Analyzer
 
 __all__ = ["MARGIN", "SIDE", "TrainingSet", "read_folder", "read_targets"]
@@ -24,6 +28,8 @@ __all__ = ["MARGIN", "SIDE", "TrainingSet", "read_folder", "read_targets"]
 MARGIN = 8
 SIDE = align.TEMPLATE_SIZE + 2 * MARGIN
 _BATCH = 16
+# The main face of a picture, aligned; None where there is none.
+Crop: TypeAlias = NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,11 @@ class TrainingSet:
     paths: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The name of who each row shows: that of the folder."""
+        return tuple(path.split("/")[0] for path in self.paths)
+
 
 def read_folder(
     folder: Path,
@@ -48,30 +59,26 @@ def read_folder(
     """The main face of every picture below `folder`, whose sub-folders are the people.
 
     Without an analyzer the pictures are faces already, aligned to the standard template. The faces
-    are kept in `cache`, a .npz file whose folder is made, and taken from there as long as `folder`
-    is unchanged. TrainingError when there are not two people with two pictures each.
+    are kept in `cache`, a .npz file whose folder is made, also when it ends before all are found;
+    of pictures that are unchanged they are taken from there. TrainingError when there are not two
+    people with two pictures each.
     """
     files = _files(folder)
-    key = _key(files, analyzer)
-    kept = _kept(cache, key)
-    if kept is None:
-        kept = _looked_at(folder, files, analyzer, progress)
-        pixels, paths, skipped = kept
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with open(cache.with_suffix(".part"), "wb") as file:
-            np.savez(file, key=key, pixels=pixels, paths=paths, skipped=skipped)
-        cache.with_suffix(".part").replace(cache)
-    pixels, paths, skipped = kept
-    names = [path.split("/")[0] for path in paths]
-    single = sorted(name for name in set(names) if names.count(name) < 2)
-    notes = (*skipped, *(f"{name} has one picture: it makes no pair." for name in single))
-    if len(set(names)) - len(single) < 2:
-        raise TrainingError(
-            f"{folder} has not two people with two faces each: give each a folder with pictures."
-        )
-    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
-    people = np.array([numbers[name] for name in names], dtype=np.int64)
-    return TrainingSet(FaceTable(pixels, people, people, None, MARGIN), tuple(paths), notes)
+    kind = f"{analyzer.detector if analyzer else 'aligned'} {SIDE} {MARGIN}"
+    seen = _kept(cache, kind, set(files.values()))
+    known = len(seen)
+    unreadable: dict[str, str] = {}
+    try:
+        rest = [name for name, stamp in files.items() if stamp not in seen]
+        for name, face in _looked_at(folder, rest, analyzer, progress):
+            if isinstance(face, UnreadableImage):
+                unreadable[name] = str(face)  # not kept: it may be readable the next time
+            else:
+                seen[files[name]] = face
+    finally:  # stopped after an hour, too
+        if len(seen) > known:
+            _keep(cache, kind, seen)
+    return _table(folder, files, seen, unreadable)
 
 
 def read_targets(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
@@ -98,70 +105,109 @@ def read_targets(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
     return unit
 
 
-def _files(folder: Path) -> list[tuple[str, int, int]]:
-    """The pictures in folders below the folder: path from there, size, time."""
+def _files(folder: Path) -> dict[str, str]:
+    """The pictures in folders below the folder: the path from there, and what it is known by: a
+    stamp of path, size and time."""
     if not folder.is_dir():
         raise TrainingError(f"{folder} is no folder: give one with a folder for each person.")
     top = folder.absolute()
-    found = [
-        (Path(stamp.path).relative_to(top).as_posix(), stamp.size, stamp.mtime_ns)
-        for stamp in find_images([top])
-    ]
-    found = [one for one in found if "/" in one[0]]
+    found = {}
+    for stamp in find_images([top]):
+        name = Path(stamp.path).relative_to(top).as_posix()
+        if "/" in name:
+            found[name] = f"{stamp.size} {stamp.mtime_ns} {name}"
     if not found:
         raise TrainingError(f"{folder} has no pictures in folders, one for each person.")
     return found
 
 
-def _key(files: list[tuple[str, int, int]], analyzer: Analyzer | None) -> str:
-    return f"{analyzer.detector if analyzer else 'aligned'} {SIDE} {MARGIN} {files}"
-
-
-def _kept(cache: Path, key: str) -> tuple[NDArray[np.uint8], list[str], list[str]] | None:
+def _kept(cache: Path, kind: str, stamps: set[str]) -> dict[str, Crop]:
+    """What was seen on those pictures before, by their stamps."""
     try:
-        with np.load(cache, allow_pickle=False) as found:
-            if str(found["key"]) != key:
-                return None
-            return found["pixels"], found["paths"].tolist(), found["skipped"].tolist()
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as found:
+            if str(found["kind"]) != kind:
+                return {}
+            faces = dict(zip(found["faces"].tolist(), found["pixels"], strict=True))
+            faces |= dict.fromkeys(found["without"].tolist())
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile):
+        return {}
+    return {stamp: face for stamp, face in faces.items() if stamp in stamps}
+
+
+def _keep(cache: Path, kind: str, seen: dict[str, Crop]) -> None:
+    faces = {stamp: face for stamp, face in seen.items() if face is not None}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with open(cache.with_suffix(".part"), "wb") as file:
+        np.savez(
+            file,
+            kind=kind,
+            faces=np.array(list(faces), dtype=np.str_),
+            pixels=_stacked(list(faces.values())),
+            without=np.array([one for one in seen if one not in faces], dtype=np.str_),
+        )
+    cache.with_suffix(".part").replace(cache)
+
+
+def _table(
+    folder: Path, files: dict[str, str], seen: dict[str, Crop], unreadable: dict[str, str]
+) -> TrainingSet:
+    """The faces in the order of the files, who they show, and what is to be said of the others."""
+    rows = {name: face for name, stamp in files.items() if (face := seen.get(stamp)) is not None}
+    skipped = [
+        unreadable.get(name, f"No face was found on {folder / name}.")
+        for name in files
+        if name not in rows
+    ]
+    names = [name.split("/")[0] for name in rows]
+    counts = Counter(names)
+    single = sorted(name for name, count in counts.items() if count < 2)
+    skipped += [f"{name} has one picture: it makes no pair." for name in single]
+    if len(counts) - len(single) < 2:
+        raise TrainingError(
+            f"{folder} has not two people with two faces each: give each a folder with pictures."
+        )
+    numbers = {name: number for number, name in enumerate(sorted(counts))}
+    people = np.array([numbers[name] for name in names], dtype=np.int64)
+    table = FaceTable(_stacked(list(rows.values())), people, people, None, MARGIN)
+    return TrainingSet(table, tuple(rows), tuple(skipped))
+
+
+def _stacked(faces: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.stack(faces) if faces else np.empty((0, SIDE, SIDE, 3), dtype=np.uint8)
 
 
 def _looked_at(
     folder: Path,
-    files: list[tuple[str, int, int]],
+    names: list[str],
     analyzer: Analyzer | None,
     progress: Callable[[int, int], object],
-) -> tuple[NDArray[np.uint8], list[str], list[str]]:
-    pixels: list[NDArray[np.uint8]] = []
-    paths: list[str] = []
-    skipped: list[str] = []
-    for start in range(0, len(files), _BATCH):
-        names, pictures = [], []
-        for name, _, _ in files[start : start + _BATCH]:
+) -> Iterator[tuple[str, Crop | UnreadableImage]]:
+    """What there is on each of the pictures."""
+    for start in range(0, len(names), _BATCH):
+        pictures: dict[str, Picture] = {}
+        for name in names[start : start + _BATCH]:
             try:
-                picture = analyzer.read(folder / name) if analyzer else read(folder / name)
+                pictures[name] = analyzer.read(folder / name) if analyzer else read(folder / name)
             except UnreadableImage as error:
-                skipped.append(str(error))
-                continue
-            names.append(name)
-            pictures.append(picture)
-        faces = analyzer.analyze(pictures) if analyzer and pictures else []
-        for place, (name, picture) in enumerate(zip(names, pictures, strict=True)):
-            if analyzer is None:
-                pixels.append(_framed(picture.pixels))
-            elif not faces[place].faces:
-                skipped.append(f"No face was found on {folder / name}.")
-                continue
-            else:
-                mine = faces[place].faces
-                best = mine[main_face([one.box for one in mine], picture.width, picture.height)]
-                marks = np.asarray(best.landmarks) / picture.scale
-                pixels.append(align.crop(picture.pixels, marks, SIDE, MARGIN))
-            paths.append(name)
-        progress(min(start + _BATCH, len(files)), len(files))
-    whole = np.stack(pixels) if pixels else np.empty((0, SIDE, SIDE, 3), dtype=np.uint8)
-    return whole, paths, skipped
+                yield name, error
+        yield from zip(pictures, _faces(list(pictures.values()), analyzer), strict=True)
+        progress(min(start + _BATCH, len(names)), len(names))
+
+
+def _faces(pictures: list[Picture], analyzer: Analyzer | None) -> list[Crop]:
+    """The main face of each picture, None where there is none."""
+    if analyzer is None:
+        return [_framed(picture.pixels) for picture in pictures]
+    found = analyzer.analyze(pictures) if pictures else []
+    return [_main(picture, one.faces) for picture, one in zip(pictures, found, strict=True)]
+
+
+def _main(picture: Picture, faces: Sequence[Face]) -> Crop:
+    if not faces:
+        return None
+    best = faces[main_face([one.box for one in faces], picture.width, picture.height)]
+    marks = np.asarray(best.landmarks) / picture.scale
+    return align.crop(picture.pixels, marks, SIDE, MARGIN)
 
 
 def _framed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecluster.errors import TrainingError
+from facecluster import training_set
+from facecluster.errors import TrainingError, UnreadableImage
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.lessons import Lesson, Verdict, begin, learn
 from facecluster.facenet.training import Training, TrainingConfig
+from facecluster.images import Picture, read
 from facecluster.training_set import MARGIN, SIDE, read_folder, read_targets
 
 from .conftest import SAMPLES, Run
@@ -61,6 +63,28 @@ def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: 
     assert "across models) at FAR 1e-2" in harmonic.stdout.splitlines()[0]
 
 
+def test_nobody_trained_on_is_held_out_when_people_come(
+    people: Path, run: Run, tmp_path: Path
+) -> None:
+    words = ("train", people, "-o", tmp_path / "m.safetensors", *QUICK, "--miner", "offline")
+    assert run(*words, "--steps", 1).exit_code == 0
+    record = tmp_path / "m.safetensors.training" / "held.json"
+    names = json.loads(record.read_text())
+    assert len(names) == 2
+    for newcomer in ("0", "1", "z"):
+        shutil.copytree(people / "a", people / newcomer)
+    more = run(*words, "--steps", 2, "--seed", 5, "--hold-out", 0.6)
+    assert more.exit_code == 0, more.stderr
+    assert "held out stay those that were at first" in more.stderr
+    assert "21 faces to train on; 6 of 2 others to judge by." in more.stderr
+    assert json.loads(record.read_text()) == names
+    shutil.rmtree(people / names[0])
+    done = run(*words, "--steps", 3)
+    assert "1 person is held out, too few to judge by: put their pictures back" in done.stderr
+    record.write_text("{")
+    assert "held.json is damaged" in run(*words, "--steps", 3).stderr
+
+
 def test_photos_are_detected_and_aligned(run: Run, tmp_path: Path) -> None:
     """Photos of the sample people, and what is no face or no picture is told."""
     from facecluster.cli.network import open_analyzer
@@ -93,7 +117,7 @@ def test_photos_are_detected_and_aligned(run: Run, tmp_path: Path) -> None:
         analyzer=analyzer,
         progress=lambda *counts: told.append(counts),
     )
-    assert told == []  # from the cache
+    assert told == [(1, 1)]  # only what could not be read is tried again
     assert (again.table.pixels == found.table.pixels).all()
     assert again.paths == found.paths
 
@@ -111,6 +135,64 @@ def test_aligned_faces_get_a_margin_and_a_changed_folder_is_read_anew(
     assert len(read_folder(people, cache=cache, analyzer=None).table) == 19
     cache.write_bytes(b"damaged")
     assert len(read_folder(people, cache=cache, analyzer=None).table) == 19
+
+
+def test_pictures_that_are_read_again_are_found_and_others_are_not_read_twice(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reading(path: Path) -> Picture:
+        looked.append(path.relative_to(people).as_posix())
+        if path.name == "1.png" and not healed:
+            raise UnreadableImage("may not be read")
+        return read(path)
+
+    looked: list[str] = []
+    healed = False
+    monkeypatch.setattr(training_set, "read", reading)
+    cache = tmp_path / "faces.npz"
+    found = read_folder(people, cache=cache, analyzer=None)
+    assert len(found.table) == 12 and found.skipped == ("may not be read",) * 6
+    looked.clear()
+    healed = True
+    again = read_folder(people, cache=cache, analyzer=None)
+    assert looked == [f"{person}/1.png" for person in "abcdef"]
+    looked.clear()
+    shutil.copytree(people / "a", people / "A")
+    (people / "c" / "0.png").unlink()
+    more = read_folder(people, cache=cache, analyzer=None)
+    assert looked == ["A/0.png", "A/1.png", "A/2.png"]
+    fresh = read_folder(people, cache=tmp_path / "other.npz", analyzer=None)
+    assert len(again.table) == 18 and more.paths == fresh.paths and len(fresh.paths) == 20
+    assert (more.table.pixels == fresh.table.pixels).all()
+    assert more.table.identities.tolist() == fresh.table.identities.tolist()
+
+
+def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
+    for person in "abcdef":
+        for number in range(3, 6):
+            shutil.copy(people / person / "0.png", people / person / f"{number}.png")
+    told: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append((done, total))
+        if done == 32 and len(told) == 2:
+            raise KeyboardInterrupt
+
+    cache = tmp_path / "faces.npz"
+    with pytest.raises(KeyboardInterrupt):
+        read_folder(people, cache=cache, analyzer=None, progress=stop)
+    assert len(read_folder(people, cache=cache, analyzer=None, progress=stop).table) == 36
+    assert told == [(16, 36), (32, 36), (4, 4)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.99])
+def test_a_cache_cut_short_is_made_anew(people: Path, tmp_path: Path, share: float) -> None:
+    cache = tmp_path / "faces.npz"
+    read_folder(people, cache=cache, analyzer=None)
+    whole = cache.read_bytes()
+    cache.write_bytes(whole[: int(share * len(whole))])
+    assert len(read_folder(people, cache=cache, analyzer=None).table) == 18
+    assert cache.read_bytes() == whole
 
 
 def test_somebody_with_one_picture_is_told(people: Path, tmp_path: Path) -> None:

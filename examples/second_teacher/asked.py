@@ -26,6 +26,7 @@ from facecluster.facenet.augment import standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.freezing import freeze
 from facecluster.facenet.optimisers import descend, learning_rate
+from facecluster.facenet.precision import half_precision
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -135,7 +136,7 @@ def train_by_answers(training: Training, table: FaceTable, beside: Beside) -> It
         rows = parallel.share(
             asked_rows(beside, training.mined, config.batch, seed=config.seed, step=training.step)
         )
-        with torch.autocast(training.device, torch.bfloat16, config.half_precision):
+        with half_precision(training.device, config.half_precision):
             embeddings = training.network(_pictures(training, table, rows))
         known = np.flatnonzero(rows < given)
         said = torch.from_numpy(beside.vectors[rows[known]]).to(training.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -175,7 +175,6 @@ def _checked(folder: Path | None, output: Path | None, chosen: Options) -> tuple
 
 def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, FaceTable]:
     """The faces to train on and those held out."""
-    from facecluster.facenet.dataset import hold_out
     from facecluster.facenet.parallel import first_then_others, is_first
     from facecluster.training_set import read_folder, read_targets
 
@@ -196,14 +195,29 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
 
         old = old_vectors(chosen.harmonic_with, table, dimension=chosen.dimension)
         table = replace(table, targets=old)
-    rows, held = hold_out(table, chosen.hold_out, seed=chosen.seed)
+    return _divided(table, found.people, lesson, chosen)
+
+
+def _divided(
+    table: FaceTable, names: Sequence[str], lesson: Lesson, chosen: Options
+) -> tuple[FaceTable, FaceTable]:
+    """The table without the people held out, and they."""
+    from facecluster.facenet.dataset import hold_out
+    from facecluster.facenet.lessons import hold_out_again
+    from facecluster.facenet.parallel import is_first
+
+    rows, held = hold_out_again(lesson, table, names, chosen.hold_out, seed=chosen.seed)
     people = len(set(table.identities[held].tolist()))
     if people < 2 or len(held) <= people:
+        more = "raise --hold-out, or add people"
+        back = "put their pictures back, or begin anew with another -o"
         raise UsageError(
             f"{counted(people, 'person is', 'people are')} held out, too few to judge by: "
-            "raise --hold-out, or add people."
+            f"{back if lesson.has_begun else more}."
         )
     if is_first():
+        if set(held) != set(hold_out(table, chosen.hold_out, seed=chosen.seed)[1]):
+            note("The people held out stay those that were at first; all others are trained on.")
         note(
             f"{counted(len(rows), 'face')} to train on; {len(held)} of {people} others to judge by."
         )

@@ -33,8 +33,12 @@ def save(network: FaceNet, path: Path, header: Header) -> Header:
     }
     written = header.with_fingerprint(_fingerprint(tensors))
     partial = path.with_suffix(".part")
-    save_file(tensors, os.fspath(partial), metadata=written.to_metadata())
-    os.replace(partial, path)
+    try:
+        save_file(tensors, os.fspath(partial), metadata=written.to_metadata())
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(f"{path} cannot be written: {error}") from error
     return written
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from facecluster.errors import TrainingError
 from facecluster.facenet import evaluation, parallel
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import load, save
-from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.dataset import FaceTable, hold_out
 from facecluster.facenet.harmonic import validation_across
 from facecluster.facenet.header import Header
+from facecluster.facenet.tensor_file import read_tensors, write_tensors
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -30,7 +31,7 @@ from facecluster.facenet.training import (
     train,
 )
 
-__all__ = ["Lesson", "Verdict", "begin", "judge", "learn", "publish"]
+__all__ = ["Lesson", "Verdict", "begin", "hold_out_again", "judge", "learn", "publish"]
 
 # Enough pairs to judge by; more would take longer than the steps between.
 _PAIRS = 200_000
@@ -78,18 +79,71 @@ class Lesson:
         """A line of JSON for each verdict and every tenth step."""
         return self.folder / "train.jsonl"
 
+    @property
+    def held(self) -> Path:
+        """The names of the people held out, as JSON."""
+        return self.folder / "held.json"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to go on from."""
+        return self.state.is_file()
+
     def verdicts(self) -> list[Verdict]:
         """All verdicts until now."""
         if not self.log.is_file():
             return []
-        lines = map(json.loads, self.log.read_text(encoding="utf-8").splitlines())
-        return [Verdict(**line) for line in lines if "val" in line]
+        found: list[Verdict] = []
+        try:
+            for line in map(json.loads, self.log.read_text(encoding="utf-8").splitlines()):
+                if "val" in line:
+                    verdict = Verdict(**line)
+                    # What a training had after the step that it went on from never was.
+                    found = [one for one in found if one.number < verdict.number] + [verdict]
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(f"{self.log} is damaged: {error}.") from error
+        return found
+
+    def since_best(self) -> int:
+        """How many verdicts came after the best."""
+        merits = [one.merit for one in self.verdicts()]
+        return len(merits) - 1 - merits.index(max(merits)) if merits else 0
+
+
+def hold_out_again(
+    lesson: Lesson, table: FaceTable, people: Sequence[str], share: float, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to train on and those to judge by: of a new lesson as `hold_out` chooses them.
+
+    people (N,) are the names of who the faces show. A lesson that has begun holds out the same
+    people for ever, and trains on all others: so nobody is judged by who was ever trained on,
+    whoever came since, and all verdicts are of the same people.
+    """
+    if lesson.has_begun and lesson.held.is_file():
+        try:
+            names = set(json.loads(lesson.held.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{lesson.held} is damaged: delete {lesson.folder} to begin anew."
+            ) from error
+        held = np.array([name in names for name in people], dtype=np.bool_)
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    rows, kept = hold_out(table, share, seed=seed)
+    if parallel.is_first():
+        lesson.folder.mkdir(parents=True, exist_ok=True)
+        partial = lesson.held.with_suffix(".part")
+        partial.write_text(json.dumps(sorted({people[row] for row in kept})), encoding="utf-8")
+        partial.replace(lesson.held)
+    return rows, kept
 
 
 def begin(training: Training, lesson: Lesson, *, start: Path | None) -> bool:
     """Go on from the lesson's state if there is one (True), else from the weights in `start`."""
     lesson.folder.mkdir(parents=True, exist_ok=True)
-    if lesson.state.is_file():
+    if parallel.is_first():
+        _drop_torn_line(lesson.log)
+        lesson.verdicts()  # a log that is damaged is told now, not at the next verdict
+    if lesson.has_begun:
         training.resume(lesson.state)
         return True
     if start is not None:
@@ -116,12 +170,11 @@ def learn(
     """Train until the steps, the seconds or the patience are over, saving at every verdict.
 
     A verdict comes every so many steps and at the end; with patience p the training ends when the
-    last p of them are all below the best. Stopped between two, all after the last verdict is lost.
+    last p of them, of earlier sittings too, are all below the best. Stopped between two, all after
+    the last verdict is lost.
     Of several processes only the first judges and writes.
     """
     end = time.monotonic() + seconds
-    best = max((one.merit for one in lesson.verdicts()), default=(-1.0, 0.0))
-    worse = 0
     for step in train(training, table):
         yield step
         over = parallel.agreed(step.number == training.config.steps or time.monotonic() > end)
@@ -130,16 +183,25 @@ def learn(
         if not (over or step.number % every == 0):
             continue
         if parallel.is_first():
-            verdict = judge(training, held, step.number)
-            worse = 0 if verdict.merit > best else worse + 1
-            if worse == 0 or not lesson.best.is_file():
-                best = verdict.merit
-                _write(training, lesson.best)
-            training.save(lesson.state)
-            _note(lesson, dataclasses.asdict(verdict))
-            yield verdict
-        if parallel.agreed(over or (patience > 0 and worse >= patience)):
+            yield _judged(training, held, lesson)
+            over = over or 0 < patience <= lesson.since_best()
+        if parallel.agreed(over):
             return
+    # All steps were done before; only if files were lost is there anything to do.
+    if parallel.is_first() and not (lesson.verdicts() and lesson.best.is_file()):
+        yield _judged(training, held, lesson)
+
+
+def _judged(training: Training, held: FaceTable, lesson: Lesson) -> Verdict:
+    """The verdict on the network as it is, which is kept if it is the best; so is the state."""
+    verdict = judge(training, held, training.step)
+    before = [one.merit for one in lesson.verdicts() if one.number < training.step]
+    if not lesson.best.is_file() or verdict.merit > max(before, default=(-1.0, 0.0)):
+        write_tensors(training.average.state_dict(), lesson.best)
+    # The state last: if all ends here, the step is done again, and this verdict given again.
+    _note(lesson, dataclasses.asdict(verdict))
+    training.save(lesson.state)
+    return verdict
 
 
 def judge(training: Training, held: FaceTable, number: int) -> Verdict:
@@ -159,7 +221,11 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
 
     verify: the best accuracy; identify and group: FAR 1e-3 and 1e-4, as far as there are pairs.
     """
-    training.average.load_state_dict(torch.load(lesson.best, weights_only=True))
+    try:
+        best: Any = read_tensors(lesson.best, training.device)
+        training.average.load_state_dict(best)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise TrainingError(f"{lesson.best} is damaged: {error}") from error
     same, different = _distances(training, held)
     distances = np.concatenate([same, different])
     kinds = np.arange(len(distances)) < len(same)
@@ -201,12 +267,18 @@ def _distances(
     )
 
 
-def _write(training: Training, path: Path) -> None:
-    partial = path.with_suffix(".part")
-    torch.save(training.average.state_dict(), partial)
-    partial.replace(path)
-
-
 def _note(lesson: Lesson, figures: dict[str, object]) -> None:
-    with lesson.log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(figures) + "\n")
+    try:
+        with lesson.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(figures) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{lesson.log} cannot be written: {error.strerror}.") from error
+
+
+def _drop_torn_line(log: Path) -> None:
+    """Leave out a last line that was being written when all ended."""
+    if log.is_file():
+        text = log.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:
+            log.write_bytes(whole)

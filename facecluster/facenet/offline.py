@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facecluster.errors import TrainingError
 from facecluster.facenet.mining import hardest
 
-__all__ = ["draw_triplets", "mine_rows", "sampled_rows"]
+__all__ = ["are_triplets", "draw_triplets", "mine_rows", "sampled_rows"]
 
 Rows = NDArray[np.int64]
 
@@ -45,6 +45,16 @@ def mine_rows(
     if len(found) == 0:
         found = hardest(vectors, people, 4.0)
     return np.asarray(rows[found.numpy()].reshape(-1, 3), dtype=np.int64)
+
+
+def are_triplets(mined: Rows, identities: NDArray[np.int64]) -> bool:
+    """Whether there are rows (T, 3), and each is still an anchor, its positive and a negative: they
+    are not when people came to the table, or left it, since they were mined."""
+    if len(mined) == 0 or mined.max() >= len(identities):
+        return False
+    people = identities[mined]
+    anchor, positive, negative = people.T
+    return bool(np.all((people.min(1) >= 0) & (anchor == positive) & (anchor != negative)))
 
 
 def draw_triplets(mined: Rows, count: int, *, seed: int, step: int) -> Rows:

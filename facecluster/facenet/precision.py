@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-__all__ = ["Precision", "multiplies_bfloat16", "multiplies_int8"]
+__all__ = ["Precision", "half_precision", "multiplies_bfloat16", "multiplies_int8"]
 
 # What the convolutions of a network compute in.
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
@@ -16,6 +16,14 @@ def multiplies_bfloat16() -> bool:
     """Whether the CPU has AMX or AVX512-BF16; older torch cannot tell, which costs speed only."""
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+def half_precision(device: str, wanted: bool) -> torch.autocast:
+    """Within it networks on this device compute in bfloat16 if that is wanted and saves time."""
+    kind = torch.device(device).type
+    # Other CPUs take nine times as long as in float32.
+    faster = kind != "cpu" or multiplies_bfloat16()
+    return torch.autocast(kind, torch.bfloat16, enabled=wanted and faster)
 
 
 def multiplies_int8() -> bool:

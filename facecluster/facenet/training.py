@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +27,11 @@ from facecluster.facenet.losses import (
     triplet_loss,
 )
 from facecluster.facenet.mining import MINERS
-from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
+from facecluster.facenet.offline import are_triplets, draw_triplets, mine_rows, sampled_rows
 from facecluster.facenet.optimisers import descend, learning_rate, optimiser
+from facecluster.facenet.precision import half_precision
 from facecluster.facenet.sampler import identity_batch, uniform_batch
+from facecluster.facenet.tensor_file import read_tensors, write_tensors
 
 __all__ = [
     "Step",
@@ -129,19 +130,15 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write all that a resume needs, whole or not at all."""
-        partial = path.with_suffix(".part")
-        torch.save(
-            {
-                "step": self.step,
-                "config": dataclasses.asdict(self.config),
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "mined": torch.from_numpy(self.mined),
-            },
-            partial,
-        )
-        os.replace(partial, path)
+        state = {
+            "step": self.step,
+            "config": dataclasses.asdict(self.config),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "mined": torch.from_numpy(self.mined),
+        }
+        write_tensors(state, path)
 
     def resume(self, path: Path) -> None:
         """Go on from a saved training of the same architecture; settings may have changed since.
@@ -150,7 +147,7 @@ class Training:
         restored.
         """
         try:
-            state = torch.load(os.fspath(path), map_location=self.device, weights_only=True)
+            state: Any = read_tensors(path, self.device)
             for part in ("architecture", "dimension", "optimiser"):
                 there = state["config"].get(part, "adamw")  # as it was before there was a choice
                 here = getattr(self.config, part)
@@ -161,8 +158,8 @@ class Training:
             self.optimiser.load_state_dict(state["optimiser"])
             self.step = int(state["step"])
             if "mined" in state:
-                self.mined = state["mined"].numpy()
-        except (OSError, UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
+                self.mined = state["mined"].cpu().numpy()
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise TrainingError(f"{path} is not a training checkpoint: {error}") from error
 
 
@@ -180,7 +177,7 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
         started = time.perf_counter()
         step = training.step
         generator = variations(training)
-        if config.triplet_weight and config.miner == "offline" and step % config.offline_every == 0:
+        if _is_to_mine(training, table):
             training.mined = _mine(training, table)
         rows = _rows(training, table, step)
         even, drawn = parallel.share(rows[: config.batch]), parallel.share(rows[config.batch :])
@@ -245,7 +242,7 @@ def _update(
     """One step; pictures and targets are this process's, `even` of them drawn evenly, identities
     those of the whole batch."""
     config = training.config
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.half_precision):
+    with half_precision(training.device, config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
     embeddings = _whole(config, embeddings, even, len(identities))
     targets = None if targets is None else _whole(config, targets, even, len(identities))
@@ -325,6 +322,14 @@ def embed_mirrored(
     rows = embed_table(network, table, size=size) + embed_table(network, turned, size=size)
     mean: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return mean
+
+
+def _is_to_mine(training: Training, table: FaceTable) -> bool:
+    config = training.config
+    if not config.triplet_weight or config.miner != "offline":
+        return False
+    due = training.step % config.offline_every == 0
+    return due or not are_triplets(training.mined, table.identities)
 
 
 def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:

@@ -128,9 +128,10 @@ def tune(training: Training, table: FaceTable) -> Iterator[Step]:
     """
     config = training.config
     own = embed_mirrored(training.average, table, size=picture_size(config))
-    people = len(np.unique(table.identities[table.identities >= 0]))
+    counts = np.unique(table.identities[table.identities >= 0], return_counts=True)[1]
+    pairs = int((counts > 1).sum())  # people with one face make no triplets
     training.config = dataclasses.replace(
-        config, P=min(config.P, people), batch=min(config.batch, len(table))
+        config, P=max(2, min(config.P, pairs)), batch=min(config.batch, len(table))
     )
     yield from train(training, dataclasses.replace(table, targets=own))
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facecluster.errors import TrainingError
-from facecluster.facenet.offline import draw_triplets, mine_rows, sampled_rows
+from facecluster.facenet.offline import are_triplets, draw_triplets, mine_rows, sampled_rows
 
 
 def unit(rows):
@@ -63,3 +63,13 @@ def test_draws_are_of_the_step_and_never_twice_the_same_triplet():
     assert drawn.tolist() == draw_triplets(mined, 8, seed=1, step=5).tolist()
     assert drawn.tolist() != draw_triplets(mined, 8, seed=1, step=6).tolist()
     assert draw_triplets(mined[:3], 8, seed=1, step=5).tolist() == mined[:3].tolist()
+
+
+def test_rows_are_triplets_of_the_people_they_were_mined_from():
+    identities = np.array([0, 0, 1, 1, -1, -1])
+    mined = np.array([[0, 1, 2], [3, 2, 0]])
+    assert are_triplets(mined, identities)
+    assert not are_triplets(mined[:0], identities)
+    assert not are_triplets(mined, identities[:3])
+    for row in ([0, 2, 3], [0, 1, 1], [4, 5, 0], [0, 1, 4]):
+        assert not are_triplets(np.array([*mined, row]), identities)

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from facecluster.errors import TrainingError
+from facecluster.facenet import precision
 from facecluster.facenet.augment import centre_crop, mix, vary
 from facecluster.facenet.dataset import (
     FaceTable,
@@ -23,6 +24,7 @@ from facecluster.facenet.dataset import (
     towards_identities,
     without_doubtful,
 )
+from facecluster.facenet.offline import are_triplets
 from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
 
 CONFIG = TrainingConfig(
@@ -88,6 +90,21 @@ def test_four_steps_are_two_and_a_resume_and_two(
         assert torch.equal(tensor, weights(second)[name]), name
 
 
+def test_triplets_are_mined_anew_where_those_of_before_are_none(
+    table: FaceTable, tmp_path: Path
+) -> None:
+    offline = dataclasses.replace(CONFIG, miner="offline", offline_every=100, P=4, K=3, steps=3)
+    for before in (CONFIG, offline):  # without triplets, and with those of another table
+        first = Training(before, device="cpu")
+        next(iter(train(first, table)))
+        first.save(tmp_path / "state.pt")
+        second = Training(offline, device="cpu")
+        second.resume(tmp_path / "state.pt")
+        changed = table.take(np.arange(3, len(table)))
+        for _ in train(second, changed):
+            assert are_triplets(second.mined, changed.identities)
+
+
 def test_it_learns_six_people(table: FaceTable) -> None:
     config = dataclasses.replace(CONFIG, steps=25, batch=24, learning_rate=2e-3, averaging=0.0)
     training = Training(config, device="cpu")
@@ -95,6 +112,18 @@ def test_it_learns_six_people(table: FaceTable) -> None:
     assert np.mean(losses[-3:]) < 0.75 * losses[0]
     embeddings = embed_table(training.network, table, size=(32, 32))
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, rtol=1e-5)
+
+
+def test_a_cpu_without_bfloat16_trains_in_float32(
+    table: FaceTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
+    asked = dataclasses.replace(CONFIG, half_precision=True)
+    one, other = (
+        [step.distillation for step in train(Training(config, device="cpu"), table)]
+        for config in (CONFIG, asked)
+    )
+    assert one == other
 
 
 def test_the_learning_rate_rises_stays_and_falls(table: FaceTable) -> None:
@@ -116,13 +145,15 @@ def test_a_teacher_of_another_dimension_is_refused(table: FaceTable) -> None:
         next(train(Training(config, device="cpu"), table))
 
 
-@pytest.mark.parametrize("damage", ["missing", "garbage", "other"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "list", "other"])
 def test_a_wrong_checkpoint_is_one_clear_sentence(
     damage: str, table: FaceTable, tmp_path: Path
 ) -> None:
     path = tmp_path / "state.pt"
-    if damage == "garbage":
-        path.write_bytes(b"not a checkpoint")
+    if damage in ("empty", "garbage"):
+        path.write_bytes(b"" if damage == "empty" else b"not a checkpoint")
+    if damage == "list":
+        torch.save(torch.zeros(3), path)
     if damage == "other":
         Training(dataclasses.replace(CONFIG, dimension=64), device="cpu").save(path)
     with pytest.raises(TrainingError, match=r"not a training checkpoint|trains dimension 64"):

@@ -122,12 +122,24 @@ def test_thresholds_and_probabilities_follow_the_distances_of_strangers() -> Non
     assert move(-9) > 0 and move(9) == 4
 
 
-def test_tuning_moves_the_network_a_little_and_keeps_its_statistics(small: Path) -> None:
+def drawn(who: np.ndarray) -> FaceTable:
     chance = np.random.default_rng(0)
-    who = np.repeat(np.arange(4), 2).astype(np.int64)
-    looks = chance.integers(0, 256, (4, 6, 6, 3)).repeat(8, axis=1).repeat(8, axis=2)
-    pixels = np.clip(looks[who] + chance.integers(-60, 60, (8, 48, 48, 3)), 0, 255)
-    table = FaceTable(pixels.astype(np.uint8), who, who, None, 4)
+    looks = chance.integers(0, 256, (who.max() + 1, 6, 6, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    pixels = np.clip(looks[who] + chance.integers(-60, 60, (len(who), 48, 48, 3)), 0, 255)
+    return FaceTable(pixels.astype(np.uint8), who, who, None, 4)
+
+
+def test_people_named_once_make_no_batch(small: Path) -> None:
+    config = dataclasses.replace(TUNING, steps=1, P=9, K=2, half_precision=False)
+    training = tuned_from(small, config)
+    assert len(list(tune(training, drawn(np.array([0, 0, 1, 1, 2, 2, 3, 4, 5]))))) == 1
+    assert training.config.P == 3
+    with pytest.raises(TrainingError, match="two faces: 1 found"):
+        list(tune(tuned_from(small, config), drawn(np.array([0, 0, 1, 2, 3]))))
+
+
+def test_tuning_moves_the_network_a_little_and_keeps_its_statistics(small: Path) -> None:
+    table = drawn(np.repeat(np.arange(4), 2).astype(np.int64))
     config = dataclasses.replace(TUNING, steps=2, P=9, K=2, batch=99, warmup=1, margin=1.0)
     training = tuned_from(small, dataclasses.replace(config, averaging=0.0, half_precision=False))
     before = embed_mirrored(training.average, table, size=(48, 48))

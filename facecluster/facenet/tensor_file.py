@@ -1,0 +1,38 @@
+"""Tensors in the files of torch: read without running anything, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from facecluster.errors import TrainingError
+
+__all__ = ["read_tensors", "write_tensors"]
+
+
+def read_tensors(path: Path, device: str) -> object:
+    """What the file holds, its tensors on this device, wherever they were when it was written.
+
+    OSError when it cannot be read; ValueError when it is damaged, or holds anything but data.
+    """
+    with path.open("rb") as file:
+        try:
+            return torch.load(file, map_location=device, weights_only=True)
+        # Damage shows as whatever it leads to: IndexError, struct.error, AssertionError and more.
+        except Exception as error:
+            raise ValueError("it is damaged, or nothing that torch can read") from error
+
+
+def write_tensors(tensors: object, path: Path) -> None:
+    """Write a file for `read_tensors`; TrainingError, and what was there stays, without room."""
+    partial = path.with_suffix(".part")
+    try:
+        with partial.open("wb") as file:
+            torch.save(tensors, file)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch's own, when less was written than it thinks
+        partial.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or "the disk may be full"
+        raise TrainingError(f"{path} cannot be written: {reason}.") from error
