@@ -294,9 +294,8 @@ def test_a_face_left_out_says_how_it_comes_back(run: Run, mixed: None) -> None:
     face = listed(run, "faces", "--group", 1)[0]["face"]
     run("ignore", "--face", face)
     assert "12 of them in 1 group; 1 more ignored" in run("status").stdout
-    done = run("show", "--face", face)
-    assert done.exit_code == 2
-    assert f"'facecluster why {face}' tells by which action" in done.stderr
+    assert run("show", "--face", face).exit_code == 0
+    assert "undo 1" in run("why", face).stdout + run("why", face).stderr
 
 
 def test_exports_tell_what_is_listed_under_a_name_but_was_not_given_it(
@@ -416,3 +415,52 @@ def test_a_date_of_birth_is_said_listed_and_taken_back(run: Run, halves: None) -
         assert refused.exit_code == 2 and said in refused.stderr
     assert run("undo").stdout == "Taken back: people set ann --born 2015-03.\n"
     assert listed(run, "people")[0]["born"] is None
+
+
+def test_each_statement_tells_a_script_its_action(run: Run, mixed: None) -> None:
+    def said(*words: object) -> dict[str, object]:
+        done = run(*words, "--json")
+        assert (done.exit_code, done.stderr) == (0, "")
+        told: dict[str, object] = json.loads(done.stdout)
+        return told
+
+    named = said("name", 1, "Ann")
+    assert named == {"action": 1, "person": "Ann", "faces": 13, "skipped": 0}
+    renamed = said("rename", "Ann", "Berta")
+    assert (renamed["person"], renamed["faces"]) == ("Berta", 13)
+    assert said("reject", 3) == {
+        "action": 3,
+        "person": "Berta",
+        "faces": 1,
+        "skipped": 0,
+        "group": None,
+    }
+    assert said("ignore", "--face", 4) == {"action": 4, "person": None, "faces": 1, "skipped": 0}
+    run("undo", 1)
+
+
+def test_faces_taken_out_of_a_nameless_group_tell_a_script_their_own(run: Run, mixed: None) -> None:
+    told = json.loads(run("reject", 1, 2, "--json").stdout)
+    assert (told["action"], told["person"], told["faces"]) == (1, None, 2)
+    assert {face["face"] for face in listed(run, "faces", "--group", told["group"])} == {1, 2}
+
+
+def test_ignored_faces_are_a_list_and_can_be_looked_at(run: Run, mixed: None) -> None:
+    run("ignore", "--face", 4)
+    run("ignore", "--face", 5, "--not-a-face")
+    assert [face["face"] for face in listed(run, "faces", "--ignored")] == [4, 5]
+    told = run("faces", "--ignored")
+    assert "'facecluster show --face 4'; 'name --face ID NAME' takes one off" in told.stderr
+    assert run("show", "--face", 4, "--json").exit_code == 0
+    run("name", "--face", 4, "Ann")
+    assert [face["face"] for face in listed(run, "faces", "--ignored")] == [5]
+    assert run("faces", "--ignored", "--shelf").exit_code == 2
+
+
+@pytest.mark.parametrize("words", [("name", 1, "3"), ("rename", "Ann", "3")], ids=str)
+def test_a_number_is_no_name(run: Run, mixed: None, words: tuple[object, ...]) -> None:
+    run("name", "--face", 1, "Ann")
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert "3 is a number, and numbers are of groups: 'facecluster merge'" in refused.stderr
+    assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == ["Ann"]

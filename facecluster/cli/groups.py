@@ -27,7 +27,7 @@ from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
-    from facecluster.library import Library
+    from facecluster.library import Library, Listed
     from facecluster.people import HowGrouped, Regrouping
 
 __all__ = ["COMMANDS", "group_faces", "grouping_figures", "tell_grouping"]
@@ -337,19 +337,28 @@ def groups(library: Library, form: Form) -> None:
     help="Only the faces of this person.",
 )
 @click.option("--shelf", is_flag=True, help="Only what is hardly a face, left out elsewhere.")
+@click.option("--ignored", is_flag=True, help="Only those you ignore, left out elsewhere.")
 @form_options
 @examples("faces --group 3", 'faces --person "Alice"', "faces --json > faces.json")
 @with_library
 def faces(
-    library: Library, number: int | None, person: str | None, shelf: bool, form: Form
+    library: Library,
+    number: int | None,
+    person: str | None,
+    shelf: bool,
+    ignored: bool,
+    form: Form,
 ) -> None:
     """List the faces with their photos.
 
     A box is x0,y0,x1,y1 in pixels of the upright full-size photo. What the detector was hardly sure
     of is on a shelf, in no other list and no group, until you name it.
     """
+    if shelf and ignored:
+        raise click.UsageError("--shelf and --ignored are two lists: choose one.")
     if person is not None:
         check_person(library, person)
+    only: Listed = "shelf" if shelf else "ignored" if ignored else "shown"
     rows = [
         {
             "face": one.face,
@@ -360,13 +369,13 @@ def faces(
             "group": one.group,
             "person": one.person,
         }
-        for one in library.faces(group=number, person=person, shelf=shelf)
+        for one in library.faces(group=number, person=person, only=only)
     ]
     columns = ["face", "photo", "path", "box", "score", "group", "person"]
     if form == "table":
         columns = ["face", "group", "person", "score", "box", "path"]
     print_rows(rows, form, columns=columns)
-    if form == "table" and rows and shelf:
+    if form == "table" and rows and only != "shown":
         hint(f"'facecluster show --face {rows[0]['face']}'; 'name --face ID NAME' takes one off")
     elif form == "table" and any(row["person"] for row in rows):
         hint("'facecluster reject FACE' for a face that is in the wrong place")

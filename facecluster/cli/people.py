@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import shlex
 from collections.abc import Sequence
@@ -11,7 +12,16 @@ import click
 
 from facecluster.cli.completing import complete_group, complete_number_or_person, complete_person
 from facecluster.cli.options import database_option, examples, group_number, with_library
-from facecluster.cli.output import Form, form_options, hint, note, print_rows, quoted
+from facecluster.cli.output import (
+    Form,
+    form_options,
+    hint,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+    quoted,
+)
 from facecluster.counted import counted
 from facecluster.errors import UsageError
 
@@ -78,9 +88,10 @@ def set_person(library: Library, person: str, born: str) -> None:
     "words", nargs=-1, metavar="[NUMBER] NAME", shell_complete=complete_number_or_person
 )
 @click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Name this face.")
+@json_option
 @examples('name 12 "Alice"', 'name --face 345 --face 346 "Alice"')
 @with_library
-def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> None:
+def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_json: bool) -> None:
     """Say that group NUMBER, or each --face, is NAME.
 
     The same name twice is one person. The name stays with the faces whatever is scanned or grouped
@@ -89,6 +100,7 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
     from facecluster.people import name_faces, name_group
 
     known = [one.name for one in library.people()]
+    _check_no_number(words[-1:])
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
         said = name_faces(library, faces, words[0], command=text)
@@ -100,6 +112,9 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
             "Give a group's NUMBER and a NAME, or --face ID and a NAME; one of several words needs "
             'quotes: name 2 "Bob Smith".'
         )
+    if as_json:
+        print_json(dataclasses.asdict(said))
+        return
     _tell(said, f"{_are(said.faces)} {said.person}")
     near = _nearest(said.person or "", known)
     if near and said.person not in known:
@@ -110,9 +125,10 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...]) -> No
 @click.command()
 @click.argument("old", shell_complete=complete_person)
 @click.argument("new", shell_complete=complete_person)
+@json_option
 @examples('rename "Alise" "Alice"', 'rename "Mama" "Johanna Berg"')
 @with_library
-def rename(library: Library, old: str, new: str) -> None:
+def rename(library: Library, old: str, new: str, as_json: bool) -> None:
     """Give the person OLD the name NEW.
 
     Nothing of what you said is lost. When somebody is called NEW already, the two are one person
@@ -121,8 +137,12 @@ def rename(library: Library, old: str, new: str) -> None:
     from facecluster.people import rename as state
 
     check_person(library, old)
+    _check_no_number([new])
     known = {one.name for one in library.people()}
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
+    if as_json:
+        print_json(dataclasses.asdict(said))
+        return
     if said.action == 0 and said.person in known:
         click.echo(f"The name is written {said.person} already.")
         return
@@ -144,9 +164,10 @@ def rename(library: Library, old: str, new: str) -> None:
     shell_complete=complete_person,
     help="Who it is not [default: whom it shows now].",
 )
+@json_option
 @examples("reject 345 346", 'reject 345 --person "Alice"')
 @with_library
-def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None:
+def reject(library: Library, faces: tuple[int, ...], person: str | None, as_json: bool) -> None:
     """Say that each FACE is not the person it is listed under.
 
     No later grouping puts it there again. Faces of a group without a name are taken out of it,
@@ -159,9 +180,12 @@ def reject(library: Library, faces: tuple[int, ...], person: str | None) -> None
     words = ["reject", *map(str, faces), *(["--person", person] if person else [])]
     number = _group_without_name(library, faces) if person is None else None
     if number is not None:
-        _take_out(library, faces, number, shlex.join(words))
+        _take_out(library, faces, number, shlex.join(words), as_json)
         return
     said = state(library, faces, person=person, command=shlex.join(words))
+    if as_json:
+        print_json({**dataclasses.asdict(said), "group": None})
+        return
     _tell(said, f"{_are(said.faces)} not {said.person or 'the people they were listed under'}")
     hint("'facecluster group' puts the rest right; 'facecluster undo' takes this back")
 
@@ -174,10 +198,16 @@ def _group_without_name(library: Library, faces: Sequence[int]) -> int | None:
     return number if name is None else None
 
 
-def _take_out(library: Library, faces: Sequence[int], number: int, command: str) -> None:
+def _take_out(
+    library: Library, faces: Sequence[int], number: int, command: str, as_json: bool
+) -> None:
     from facecluster.people import take_out
 
     done = take_out(library, faces, number, command=command)
+    if as_json:
+        figures = {"action": done.action, "person": None, "faces": done.faces, "skipped": 0}
+        print_json({**figures, "group": done.number})
+        return
     home = "" if done.number is None else f", but of one of their own, {done.number}"
     click.echo(f"{_are(done.faces)} not of group {number}{home}.")
     hint("'facecluster undo' takes this back")
@@ -187,12 +217,19 @@ def _take_out(library: Library, faces: Sequence[int], number: int, command: str)
 @click.argument("number", required=False, type=int, shell_complete=complete_group)
 @click.option("--face", "faces", type=int, multiple=True, metavar="ID", help="Ignore this face.")
 @click.option("--not-a-face", is_flag=True, help="It is no face at all: a statue, a pattern.")
+@json_option
 @examples("ignore 40", "ignore --face 345", "ignore --face 345 --not-a-face")
 @with_library
-def ignore(library: Library, number: int | None, faces: tuple[int, ...], not_a_face: bool) -> None:
+def ignore(
+    library: Library,
+    number: int | None,
+    faces: tuple[int, ...],
+    not_a_face: bool,
+    as_json: bool,
+) -> None:
     """Leave group NUMBER, or each --face, out of every list from now on.
 
-    For strangers in the background, and for what is no face.
+    For strangers in the background, and for what is no face. 'faces --ignored' lists them.
     """
     from facecluster.people import ignore as ignore_faces
     from facecluster.people import ignore_group
@@ -205,6 +242,9 @@ def ignore(library: Library, number: int | None, faces: tuple[int, ...], not_a_f
     else:
         words += ["--not-a-face"] if not_a_face else []
         said = ignore_faces(library, faces, not_a_face=not_a_face, command=shlex.join(words))
+    if as_json:
+        print_json(dataclasses.asdict(said))
+        return
     _tell(said, f"{_are(said.faces)} left out from now on")
     hint("'facecluster undo' takes this back")
 
@@ -275,6 +315,16 @@ def check_person(library: Library, name: str) -> None:
     except UsageError as error:
         near = _nearest(name, [one.name for one in library.people()])
         raise UsageError(f"{error} Did you mean {near}?" if near else str(error)) from error
+
+
+def _check_no_number(names: Sequence[str]) -> None:
+    """UsageError for a name of digits alone, which would be taken for a group's number."""
+    for one in names:
+        if one.isdecimal():
+            raise UsageError(
+                f"{one} is a number, and numbers are of groups: 'facecluster merge' joins two; a "
+                "name needs a letter."
+            )
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:

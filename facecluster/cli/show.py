@@ -106,15 +106,9 @@ def _list(shown: Sequence[ListedFace], days: Sequence[str], form: Form) -> None:
 
 
 def _by_number(library: Library, wanted: Sequence[int]) -> list[ListedFace]:
-    everybody = {one.face: one for one in (*library.faces(), *library.faces(shelf=True))}
+    lists = [library.faces(only=only) for only in ("shown", "shelf", "ignored")]
+    everybody = {one.face: one for those in lists for one in those}
     missing = next((face for face in wanted if face not in everybody), None)
-    if missing is not None and any(
-        fact.kind in ("ignore", "not-a-face") for fact in library.statements.truth([missing])
-    ):
-        raise UsageError(
-            f"Face {missing} is left out by your word: 'facecluster why {missing}' tells by which "
-            "action, and 'facecluster undo ACTION' brings it back."
-        )
     if missing is not None:
         raise UsageError(f"There is no face {missing}: 'facecluster faces' lists them.")
     return [everybody[face] for face in wanted]

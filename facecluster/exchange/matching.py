@@ -80,7 +80,7 @@ def collect(
     result = Import()
     faces: dict[int, list[ListedFace]] = {}
     # A name that another tool gave takes a face from the shelf.
-    for face in (*library.faces(), *library.faces(shelf=True)):
+    for face in (*library.faces(), *library.faces(only="shelf")):
         faces.setdefault(face.photo, []).append(face)
     stated, denied = _stated(library)
     for photo in library.photos(roots):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ __all__ = [
     "KnownFile",
     "Leader",
     "Library",
+    "Listed",
     "ListedFace",
     "ListedPhoto",
     "Model",
@@ -49,8 +51,13 @@ __all__ = [
 ]
 
 
-_ON_SHELF = "face.id in (select face from shelf) and face.photo in (select photo from file)"
-_SHOWN = "face.id not in (select face from hidden)"
+Listed = Literal["shown", "shelf", "ignored"]
+_LISTED: dict[Listed, str] = {
+    "shown": "face.id not in (select face from hidden)",
+    "shelf": "face.id in (select face from shelf) and face.photo in (select photo from file)",
+    "ignored": "face.id in (select face from truth where kind in ('ignore', 'not-a-face'))"
+    " and face.photo in (select photo from file)",
+}
 # Looks up each face by itself: at once for a few, slower than the list of all hidden ones for all.
 _FEW_SHOWN = "not exists (select 1 from hidden where hidden.face = face.id)"
 
@@ -228,20 +235,17 @@ class Library:
         group: int | None = None,
         person: str | None = None,
         photo: int | None = None,
-        shelf: bool = False,
+        only: Listed = "shown",
     ) -> list[ListedFace]:
-        """The faces by number, of one group, person or photo if asked; ignored ones are left out.
-
-        Those on the shelf are left out too, or, with shelf, the others. UsageError when there is no
-        such group or person.
-        """
+        """The faces by number, of one group, person or photo if asked: those that lists show, or
+        those on the shelf, or those ignored. UsageError when there is no such group or person."""
         if group is not None:
             self.require_group(group)
         name = None if person is None else self.person_name(person)
         names = dict(self._connection.rows("select id, name from person"))
         asked = {"number": group, "face.photo": photo}
         wanted = {column: value for column, value in asked.items() if value is not None}
-        which = _ON_SHELF if shelf else _FEW_SHOWN if wanted else _SHOWN
+        which = _FEW_SHOWN if wanted and only == "shown" else _LISTED[only]
         rows = self._connection.rows(
             "select face.id, face.photo, (select min(path) from file where photo = face.photo),"
             " x0, y0, x1, y1, score, number from face left join member on member.face = face.id"

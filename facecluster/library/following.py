@@ -8,6 +8,7 @@ next one, which also has to know what was new to the stopped one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -67,11 +68,9 @@ class Following:
             (path,),
         )
 
-    def carry_out(self, newest: int, ended: str, parameters: Sequence[str]) -> None:
-        """Let what was said follow, all or nothing; newest was the last photo before the scan.
-
-        ended, with its parameters, is the condition on `path` for folders that are scanned now.
-        """
+    def carry_out(self, newest: int, roots: Sequence[str]) -> None:
+        """Let what was said follow, all or nothing, at the end of a scan of these folders; newest
+        was the last photo before it."""
         with self._connection.transaction():
             for old, new in self._moved(newest):
                 self._forgetting.move(old, new)
@@ -82,8 +81,19 @@ class Following:
                 if not (lived and self._came_from_elsewhere(new)):
                     self._follow(old, new, was_known=bool(known))
             self._connection.run("delete from changed_file")
-            self._connection.run(f"delete from unfinished_scan where {ended}", parameters)
+            self._connection.run_many(
+                "delete from unfinished_scan where path = ?", self._ended(roots)
+            )
             drop_orphans(self._connection)
+
+    def _ended(self, roots: Sequence[str]) -> list[tuple[str]]:
+        """The unfinished scans that were of these folders, or of some inside them."""
+        within = tuple(root.rstrip(os.sep) + os.sep for root in roots)
+        return [
+            (path,)
+            for (path,) in self._connection.rows("select path from unfinished_scan")
+            if path in roots or path.startswith(within)
+        ]
 
     def _came_from_elsewhere(self, photo: int) -> bool:
         """Whether the photo has no file but such as had another content: it was renamed."""

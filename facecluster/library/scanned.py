@@ -194,7 +194,7 @@ class Scanned:
 
         For the end of a scan of these roots: newest is the photo that `begin` told.
         """
-        self._following.carry_out(newest, *below(roots))
+        self._following.carry_out(newest, roots)
 
     def rewritten(self, photo: int, files: Sequence[FileStamp], sha256: str) -> bool:
         """Note that files of a photo have other bytes around the same picture, all the same ones.

@@ -85,20 +85,20 @@ def test_the_shelf_is_in_no_list_until_a_word_takes_it_off(library: Library, mod
     good = [put(library, model, f"/{place}", 1) for place in range(2)]
     hardly = put(library, model, "/statue", 1, GOOD, score=0.7)
     assert [face.face for face in library.faces()] == good
-    assert [face.face for face in library.faces(shelf=True)] == [hardly]
+    assert [face.face for face in library.faces(only="shelf")] == [hardly]
     assert full(library, model) == {good[0]: 1, good[1]: 1}
     assert library.overview.loose() == [] and library.overview.progress().faces == 2
     assert library.status().faces == 2
     assert why(library, hardly).rule == "shelf"
     name_faces(library, [hardly], "Ann", command="name")
-    assert library.faces(shelf=True) == []
+    assert library.faces(only="shelf") == []
     extend(library)
     assert [face.face for face in library.faces(person="Ann")] == [*good, hardly]
     undo(library, command="undo")
-    assert [face.face for face in library.faces(shelf=True)] == [hardly]
+    assert [face.face for face in library.faces(only="shelf")] == [hardly]
     name_faces(library, good[:1], "Ann", command="name")
     reject(library, [hardly], person="Ann", command="reject")
-    assert library.faces(shelf=True) == [], "any word of the user counts"
+    assert library.faces(only="shelf") == [], "any word of the user counts"
     ignore(library, [hardly], command="ignore")
     assert len(library.faces()) == 2
     library.scanned.remove(["/statue"])
