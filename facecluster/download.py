@@ -123,7 +123,7 @@ def fetch(published: Published, folder: Path) -> Iterator[tuple[int, int]]:
             partial.unlink()
             there = 0
         _check_room(published, folder, there)
-        if there < published.sizes[0]:
+        if there < published.sizes[1]:  # that of a size not known for sure may still be cut short
             yield from _receive(published, partial, there)
         else:
             yield there, there
@@ -137,10 +137,11 @@ def fetch(published: Published, folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def _receive(published: Published, partial: Path, there: int) -> Iterator[tuple[int, int]]:
-    request = urllib.request.Request(published.url)
-    if there:
-        request.add_header("Range", f"bytes={there}-")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+    answer = _ask(published, there)
+    if answer is None:
+        yield there, there
+        return
+    with answer:
         if published.url.startswith("https:") and not answer.url.startswith("https:"):
             raise ModelError(f"{published.url} leads to {answer.url}, which is not encrypted.")
         goes_on = there > 0 and _starts_at(answer, there)
@@ -165,6 +166,23 @@ def _receive(published: Published, partial: Path, there: int) -> Iterator[tuple[
             f"The connection broke after {there} of {total} bytes of {published.filename}: run the "
             "same command again to go on from there."
         )
+
+
+def _ask(published: Published, there: int) -> http.client.HTTPResponse | None:
+    """The server's answer when it is asked for what is not there yet; None when that is nothing."""
+    request = urllib.request.Request(published.url)
+    if there:
+        request.add_header("Range", f"bytes={there}-")
+    try:
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if not (there and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            raise
+        error.close()
+        whole = error.headers.get("Content-Range", "").removeprefix("bytes */")
+        # A part longer than the whole is of another file: begin again.
+        return None if whole in ("", str(there)) else _ask(published, 0)
+    return answer
 
 
 def _starts_at(answer: http.client.HTTPResponse, there: int) -> bool:

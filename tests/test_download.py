@@ -41,8 +41,13 @@ class Server(BaseHTTPRequestHandler):
         start = 0
         if cls.ranges and (wish := self.headers.get("Range")):
             start = int(wish.removeprefix("bytes=").removesuffix("-"))
-            self.send_response(206)
             end = len(cls.content)
+            if start >= end:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{end}")
+                self.end_headers()
+                return
+            self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
         else:
             self.send_response(200)
@@ -149,6 +154,26 @@ def test_without_a_checksum_the_size_decides(address: str, tmp_path: Path) -> No
     Server.content = CONTENT
     list(d.fetch(published(address, None), tmp_path))
     assert (tmp_path / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("missing", [0, 5, 60_000])
+def test_what_broke_off_just_before_an_end_known_only_nearly_goes_on(
+    address: str, tmp_path: Path, missing: int
+) -> None:
+    whole = len(CONTENT)
+    (tmp_path / "weights.pt.part").write_bytes(CONTENT[: whole - missing])
+    entry = d.Published(address, (whole - 65_536, whole + 65_536), None)
+    assert list(d.fetch(entry, tmp_path))[-1] == (whole, whole)
+    assert Server.asked == [f"bytes={whole - missing}-"]
+    assert (tmp_path / "weights.pt").read_bytes() == CONTENT
+
+
+def test_a_part_longer_than_the_file_is_fetched_anew(address: str, tmp_path: Path) -> None:
+    whole = len(CONTENT)
+    (tmp_path / "weights.pt.part").write_bytes(bytes(whole + 5))
+    list(d.fetch(d.Published(address, (whole - 65_536, whole + 65_536), None), tmp_path))
+    assert Server.asked == [f"bytes={whole + 5}-", None]
+    assert (tmp_path / "weights.pt").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("status", [403, 404, 416, 500])

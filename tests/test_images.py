@@ -143,6 +143,24 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, suffix, long
     assert np.abs(picture.pixels.astype(int) - wanted).mean() < 5
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("brand", [b"mif1", b"msf1"])
+def test_an_avif_may_say_so_later_than_in_its_first_brand(tmp_path, brand, frames):
+    photo().save(tmp_path / "a.avif", save_all=True, append_images=[photo()] * (frames - 1))
+    data = (tmp_path / "a.avif").read_bytes()
+    assert data[8:12] == {1: b"avif", 2: b"avis"}[frames]
+    (tmp_path / "b.avif").write_bytes(data[:8] + brand + data[12:])
+    assert np.array_equal(read(tmp_path / "b.avif").pixels, read(tmp_path / "a.avif").pixels)
+
+
+@pytest.mark.parametrize("brands", [b"mif1\0\0\0\0mif1heicmiaf", b"heic\0\0\0\0mif1heicavif"])
+def test_a_heic_is_one_by_any_of_its_brands(tmp_path, brands):
+    photo().save(tmp_path / "a.heic")
+    data = (tmp_path / "a.heic").read_bytes()
+    (tmp_path / "b.heic").write_bytes(data[:8] + brands + data[8 + len(brands) :])
+    assert np.array_equal(read(tmp_path / "b.heic").pixels, read(tmp_path / "a.heic").pixels)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_heic_is_turned_once(tmp_path, orientation):
     """Its container tells the turn, and EXIF repeats it."""

@@ -27,6 +27,8 @@ __all__ = ["content_hash", "may_pass", "read", "read_all"]
 
 # JPEG, MPO and HEIC are told apart by hand, in `_open`.
 _FORMATS = ("PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+_AV1 = {b"avif", b"avis"}  # the brands by which a HEIF file tells how its pixels are coded
+_HEVC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _ORIENTATION, _DATE, _EXIF_IFD, _DATE_TAKEN = 0x0112, 0x0132, 0x8769, 0x9003
 # A larger clip is not hashed whole: so many pieces of this size, evenly over it, tell it apart.
 _PIECES, _PIECE = 64, 1 << 18
@@ -172,12 +174,24 @@ def _open(file: IO[bytes]) -> Image.Image:
         # Not Image.open: it refuses 180 million pixels, which JPEG reads cheaply at an eighth, and
         # goes looking for the second picture of a stereo pair.
         return JpegImagePlugin.JpegImageFile(file)
-    if magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"):
+    if magic[4:8] == b"ftyp" and not _is_avif(file):
         # It comes upright, as its container says, with an orientation of 1.
         from pillow_heif import HeifImageFile
 
         return HeifImageFile(file)  # type: ignore[no-untyped-call]
     return Image.open(file, formats=_FORMATS)
+
+
+def _is_avif(file: IO[bytes]) -> bool:
+    """Whether the HEIF file is an AVIF, which pillow_heif cannot decode.
+
+    Its first brand says so, or is one of all kinds (mif1), and the others do.
+    """
+    head = file.read(1024)
+    file.seek(0)
+    box = head[: int.from_bytes(head[:4], "big")]
+    first, others = head[8:12], {box[at : at + 4] for at in range(16, len(box), 4)}
+    return first in _AV1 or bool(others & _AV1 and not ({first} | others) & _HEVC)
 
 
 def _draft(image: JpegImagePlugin.JpegImageFile, longest: int) -> int:
