@@ -167,6 +167,18 @@ def test_pictures_that_are_read_again_are_found_and_others_are_not_read_twice(
     assert more.table.identities.tolist() == fresh.table.identities.tolist()
 
 
+def test_a_stop_among_the_pictures_is_told(
+    people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(folder: Path, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_set, "read_folder", stop)
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert done.exit_code == 130
+    assert "Stopped: the faces found are kept; run the same again to go on." in done.stderr
+
+
 def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
     for person in "abcdef":
         for number in range(3, 6):
