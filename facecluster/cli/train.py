@@ -206,10 +206,10 @@ def _divided(
 ) -> tuple[FaceTable, FaceTable]:
     """The table without the people held out, and they."""
     from facecluster.facenet.dataset import hold_out
-    from facecluster.facenet.lessons import hold_out_again
+    from facecluster.facenet.lessons import divide
     from facecluster.facenet.parallel import is_first
 
-    rows, held = hold_out_again(lesson, table, names, chosen.hold_out, seed=chosen.seed)
+    rows, held = divide(lesson, table, names, chosen.hold_out, seed=chosen.seed)
     people = len(set(table.identities[held].tolist()))
     if people < 2 or len(held) <= people:
         more = "raise --hold-out, or add people"
