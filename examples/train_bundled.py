@@ -7,7 +7,8 @@
     torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE asked \\
         --start MODEL.safetensors --steps 6500
 
-With --steps the learning rate falls to zero at the last of them.
+With --steps the learning rate falls to zero at the last of them; a sitting that was killed on the
+way goes on to its end by the same command.
 DATA is a folder of aligned faces with faces.csv, faces-*.zip and teacher.npy; LESSONS is what
 label_faces.py makes of it, for the stages "asked" (the upper rows only) and "tiny-asked", which
 start from a model. WORK keeps the training's state (state.pt), its log
@@ -116,10 +117,8 @@ def train_stage(options: argparse.Namespace) -> None:
     start(training, Lesson(options.work), options.start, beside)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
-    if options.steps:
-        training.config = dataclasses.replace(
-            training.config, steps=training.step + options.steps, cooldown=options.steps
-        )
+    with first_then_others():
+        training.config = sitting(training.config, options.work, training.step, options.steps)
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
     if beside and not training.step:
         fit_heads(training, known, beside)
@@ -136,6 +135,24 @@ def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside
         adopt_head(training, beside.vectors.shape[1])
     if not fresh:
         begin(training, lesson, start=None)
+
+
+def sitting(config: TrainingConfig, work: Path, step: int, steps: int) -> TrainingConfig:
+    """The configuration whose rate falls to zero over so many steps, if any, from this one on.
+
+    WORK keeps where they began: killed on the way, the same command ends at the same step.
+    """
+    kept = work / "sitting.json"
+    if not steps:
+        kept.unlink(missing_ok=True)
+        return config
+    begun = json.loads(kept.read_text()) if kept.is_file() else {}
+    if begun.get("steps") != steps or not 0 <= step - begun["from"] < steps:
+        begun = {"from": step, "steps": steps}
+        partial = kept.with_suffix(".part")
+        partial.write_text(json.dumps(begun))
+        partial.replace(kept)
+    return dataclasses.replace(config, steps=begun["from"] + steps, cooldown=steps)
 
 
 def trained_on(table: FaceTable, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -12,9 +12,6 @@ from PIL import Image
 
 from facecluster import training_set
 from facecluster.errors import TrainingError, UnreadableImage
-from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.lessons import Lesson, Verdict, begin, learn
-from facecluster.facenet.training import Training, TrainingConfig
 from facecluster.images import Picture, read
 from facecluster.training_set import MARGIN, SIDE, read_folder, read_targets
 
@@ -167,6 +164,18 @@ def test_pictures_that_are_read_again_are_found_and_others_are_not_read_twice(
     assert more.table.identities.tolist() == fresh.table.identities.tolist()
 
 
+def test_a_stop_among_the_pictures_is_told(
+    people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(folder: Path, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_set, "read_folder", stop)
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert done.exit_code == 130
+    assert "Stopped: the faces found are kept; run the same again to go on." in done.stderr
+
+
 def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
     for person in "abcdef":
         for number in range(3, 6):
@@ -267,36 +276,3 @@ def test_bad_folders_are_one_sentence(people: Path, run: Run, tmp_path: Path) ->
     done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK)
     assert "has not two people with two faces each" in done.stderr
     assert run("train", people, "-o", tmp_path / "m.bin").exit_code == 2
-
-
-def made_table(seed: int) -> FaceTable:
-    chance = np.random.default_rng(seed)
-    who = np.repeat(np.arange(4), 3).astype(np.int64)
-    looks = chance.integers(0, 256, (4, 64, 64, 3))
-    pixels = np.clip(looks[who] + chance.integers(-9, 9, (12, 64, 64, 3)), 0, 255)
-    return FaceTable(pixels.astype(np.uint8), who, who, None, 8)
-
-
-def test_patience_ends_it_and_the_best_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from facecluster.facenet import lessons
-
-    figures = iter([0.2, 0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(
-        lessons, "judge", lambda training, held, number: Verdict(number, next(figures), 0.1)
-    )
-    config = TrainingConfig(
-        image_size=48, steps=50, batch=0, P=2, K=2, triplet_weight=1.0, half_precision=False
-    )
-    lesson = Lesson(tmp_path / "l")
-    training = Training(config, device="cpu")
-    assert begin(training, lesson, start=None) is False
-    said = learn(training, made_table(0), made_table(1), lesson, seconds=1e9, every=1, patience=2)
-    verdicts = [one for one in said if isinstance(one, Verdict)]
-    assert [one.val for one in verdicts] == [0.2, 0.5, 0.4, 0.3]
-    assert lesson.verdicts() == verdicts
-    best = Training(config, device="cpu")
-    assert begin(best, lesson, start=None) is True
-    assert best.step == 4
-    assert lesson.best.stat().st_mtime_ns < lesson.state.stat().st_mtime_ns

@@ -74,8 +74,8 @@ def test_splits_as_youtube_faces_has_them(tmp_path: Path) -> None:
     assert (pairs.left, pairs.right) == (("A_B/0", "A_B/0"), ("A_B/2", "C/1"))
     assert pairs.same.tolist() == [True, False]
     assert pairs.folds.tolist() == [1, 2]
-    for text in ("head\n1, a, b\n", "head\nx, a, b, 1\n", "head\n1, a, b, perhaps\n"):
-        file.write_text(text)
+    for line in ("1, a, b", "x, a, b, 1", "1, a, b, perhaps", f"{10**20}, a, b, 1"):
+        file.write_text(f"head\n{line}\n")
         with pytest.raises(UsageError, match="no pair in its line 2"):
             read_video_splits(file)
     with pytest.raises(UsageError, match="cannot be read"):

@@ -179,10 +179,13 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
     from facecluster.training_set import read_folder, read_targets
 
     analyzer = None if chosen.aligned else open_analyzer(None)
-    with Progress("pictures") as bar, first_then_others():
-        found = read_folder(
-            folder, cache=lesson.folder / "faces.npz", analyzer=analyzer, progress=bar.show
-        )
+    cache = lesson.folder / "faces.npz"
+    try:
+        with Progress("pictures") as bar, first_then_others():
+            found = read_folder(folder, cache=cache, analyzer=analyzer, progress=bar.show)
+    except KeyboardInterrupt:
+        note("Stopped: the faces found are kept; run the same again to go on.")
+        click.get_current_context().exit(130)
     for sentence in found.skipped[:TOLD] if is_first() else ():
         note(sentence)
     if len(found.skipped) > TOLD and is_first():
@@ -203,10 +206,10 @@ def _divided(
 ) -> tuple[FaceTable, FaceTable]:
     """The table without the people held out, and they."""
     from facecluster.facenet.dataset import hold_out
-    from facecluster.facenet.lessons import hold_out_again
+    from facecluster.facenet.lessons import divide
     from facecluster.facenet.parallel import is_first
 
-    rows, held = hold_out_again(lesson, table, names, chosen.hold_out, seed=chosen.seed)
+    rows, held = divide(lesson, table, names, chosen.hold_out, seed=chosen.seed)
     people = len(set(table.identities[held].tolist()))
     if people < 2 or len(held) <= people:
         more = "raise --hold-out, or add people"

@@ -72,9 +72,12 @@ class Calibration:
         """What dataclasses.asdict and JSON made of one; ValueError or TypeError when it is none."""
         rates = tuple(FalseAccepts(**rate) for rate in value["rates"])
         found = cls(**{**value, "rates": rates})
-        numbers = [found.intercept, found.slope, *(x for one in rates for x in (one.threshold,))]
-        if len(rates) < 2 or not all(math.isfinite(number) for number in numbers):
+        points = [number for one in rates for number in (one.threshold, one.rate)]
+        finite = all(math.isfinite(number) for number in (found.intercept, found.slope, *points))
+        if len(rates) < 2 or not finite or min(points) <= 0:
             raise ValueError("its calibration is damaged")
+        if all(one.extrapolated for one in rates):
+            raise ValueError("its calibration is of no pairs")
         return found
 
     def log_odds(self, squared_distance: float) -> float:

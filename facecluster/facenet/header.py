@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 import struct
@@ -18,6 +19,18 @@ __all__ = ["FORMAT", "Header", "read_header", "rewrite_header"]
 
 FORMAT = "facecluster-1"
 _LARGEST = 1 << 20  # a header beyond a megabyte is not one of ours
+_MOST = 4096  # pixels or dimensions
+_USES = ("verify", "identify", "group")
+# What JSON that says anything may lead to, deeply nested lists and endless numbers included.
+_DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ def read_header(path: Path) -> Header:
             return _header(_read(file))
     except OSError as error:
         raise ModelError(f"The weights {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path} is not a facecluster network: {error}.") from error
 
 
@@ -110,6 +123,22 @@ def _header(document: dict[str, Any]) -> Header:
     known = {field.name for field in dataclasses.fields(Header)}
     values = {k: v for k, v in json.loads(metadata["facecluster"]).items() if k in known}
     calibration = values.pop("calibration", None)
-    return Header(
+    found = Header(
         **values, calibration=None if calibration is None else Calibration.from_json(calibration)
+    )
+    if not _makes_sense(found):
+        raise ValueError("what it says of itself is damaged")
+    return found
+
+
+def _makes_sense(header: Header) -> bool:
+    sizes = (header.dimension, header.height, header.width)
+    words = (header.name, header.architecture, header.created, header.fingerprint)
+    numbers = (header.mean, header.std, *(header.thresholds[use] for use in _USES))
+    return (
+        all(type(size) is int and 0 < size <= _MOST for size in sizes)
+        and all(isinstance(word, str) for word in words)
+        and all(math.isfinite(number) for number in numbers)
+        and header.std > 0
+        and isinstance(header.batch_norm, bool)
     )

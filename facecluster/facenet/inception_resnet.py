@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
 from torch import Tensor, nn
 
 from facecluster.errors import ModelError
+from facecluster.facenet.tensor_file import read_tensors
 
 __all__ = ["ARCHITECTURE", "CLASSES", "DIMENSION", "MARGIN", "SIZE", "load_inception_resnet"]
 
@@ -55,10 +53,10 @@ def load_inception_resnet(path: Path) -> tuple[nn.Module, str]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(os.fspath(path), map_location="cpu", weights_only=True)
+        loaded = read_tensors(path, "cpu")
     except FileNotFoundError as error:
         raise ModelError(f"The weights {path} are not there.") from error
-    except (OSError, UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} is damaged, or not weights that torch can read.") from error
     if not isinstance(loaded, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in loaded.items()

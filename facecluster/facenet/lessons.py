@@ -31,7 +31,7 @@ from facecluster.facenet.training import (
     train,
 )
 
-__all__ = ["Lesson", "Verdict", "begin", "hold_out_again", "judge", "learn", "publish"]
+__all__ = ["Lesson", "Verdict", "begin", "divide", "judge", "learn", "publish"]
 
 # Enough pairs to judge by; more would take longer than the steps between.
 _PAIRS = 200_000
@@ -110,14 +110,14 @@ class Lesson:
         return len(merits) - 1 - merits.index(max(merits)) if merits else 0
 
 
-def hold_out_again(
+def divide(
     lesson: Lesson, table: FaceTable, people: Sequence[str], share: float, *, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows to train on and those to judge by: of a new lesson as `hold_out` chooses them.
 
-    people (N,) are the names of who the faces show. A lesson that has begun holds out the same
-    people for ever, and trains on all others: so nobody is judged by who was ever trained on,
-    whoever came since, and all verdicts are of the same people.
+    people (N,) are the names of who the faces show. A lesson that has begun goes on holding out the
+    same people, and trains on all others, whoever came since: so it is never judged by people that
+    it was trained on, and all its verdicts are of the same ones.
     """
     if lesson.has_begun and lesson.held.is_file():
         try:

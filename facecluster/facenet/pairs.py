@@ -14,7 +14,7 @@ from facecluster.errors import UsageError
 
 __all__ = ["Pairs", "read_csv_pairs", "read_lfw_pairs", "read_pairs", "read_video_splits"]
 
-_DIGITS = 9  # of a fold's number: more than there are folds
+_DIGITS = 9  # of the number of a fold or a picture: more than there are
 _SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -58,7 +58,7 @@ def read_lfw_pairs(path: Path) -> Pairs:
     left, right = [], []
     same = np.arange(len(rows)) % (2 * each) < each
     for number, (row, one_person) in enumerate(zip(rows, same, strict=True), start=2):
-        if len(row) != (3 if one_person else 4) or not (row[1] + row[-1]).isdigit():
+        if len(row) != (3 if one_person else 4) or not (_counts(row[1]) and _counts(row[-1])):
             raise UsageError(f"{path} has no pair as LFW writes them in its line {number}.")
         first, second = (row[0], row[1]), (row[0] if one_person else row[2], row[-1])
         left.append(_picture(*first))
@@ -90,8 +90,7 @@ def read_csv_pairs(path: Path) -> Pairs:
     for number, row in enumerate(rows, start=2):
         word = (row["same"] or "").strip().lower()
         fold = (row.get("fold") or "0").strip()
-        counts = fold.isdecimal() and len(fold) <= _DIGITS
-        if word not in _SAME or not counts or not row["a"] or not row["b"]:
+        if word not in _SAME or not _counts(fold) or not row["a"] or not row["b"]:
             raise UsageError(f"{path} has no pair in its line {number}: a, b, same (1 or 0).")
         same.append(_SAME[word])
         folds.append(int(fold))
@@ -122,7 +121,7 @@ def read_video_splits(path: Path) -> Pairs:
         words = [word.strip() for word in line.split(",")]
         if words == [""]:
             continue
-        if len(words) < 4 or not words[0].isdecimal() or words[3] not in ("0", "1"):
+        if len(words) < 4 or not _counts(words[0]) or words[3] not in ("0", "1"):
             raise UsageError(
                 f"{path} has no pair in its line {number}: split, video, video, 1 or 0."
             )
@@ -138,6 +137,10 @@ def read_video_splits(path: Path) -> Pairs:
 def read_pairs(path: Path) -> Pairs:
     """The pairs of a file in either format: CSV by the suffix .csv, else as LFW has them."""
     return read_csv_pairs(path) if path.suffix.lower() == ".csv" else read_lfw_pairs(path)
+
+
+def _counts(word: str) -> bool:
+    return word.isdecimal() and len(word) <= _DIGITS
 
 
 def _picture(name: str, number: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def write_tensors(tensors: object, path: Path) -> None:
             torch.save(tensors, file)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:  # torch's own, when less was written than it thinks
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise TrainingError(f"{path} cannot be written: {reason}.") from error

@@ -19,7 +19,8 @@ from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.evaluation import threshold_at_far
 from facecluster.facenet.header import Header, read_header, rewrite_header
 
-HEADER = Header("tiny", "nn4", 64, 96, 96, True, 127.5, 128.0, {"verify": 1.1}, "2026-11-23")
+THRESHOLDS = {"verify": 1.1, "identify": 0.9, "group": 0.8}
+HEADER = Header("tiny", "nn4", 64, 96, 96, True, 127.5, 128.0, THRESHOLDS, "2026-11-23")
 
 
 def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ HEADER = Header(
     batch_norm=True,
     mean=127.5,
     std=128.0,
-    thresholds={"verify": 1.1},
+    thresholds={"verify": 1.1, "identify": 0.9, "group": 0.8},
     created="2026-11-23",
 )
 

@@ -176,11 +176,13 @@ def test_lfw_lists_of_both_forms_are_read(tmp_path: Path) -> None:
         ("0\n", "does not fit"),
         ("1\nA\t1\t2\nA\t1\t2\n", "line 3"),
         ("1\nA\t1\tx\nA\t1\tB\t2\n", "line 2"),
+        ("1\nA\t1\t²\nA\t1\tB\t2\n", "line 2"),
+        (f"1\nA\t1\t2\nA\t1\tB\t{'9' * 5000}\n", "line 3"),
     ],
 )
 def test_other_files_are_refused(content: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "pairs.txt"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError, match=reason):
         read_lfw_pairs(path)
     with pytest.raises(UsageError, match="cannot be read"):

@@ -61,6 +61,19 @@ def say(monkeypatch: pytest.MonkeyPatch, *figures: float) -> Iterator[float]:
     return left
 
 
+def test_patience_ends_it_and_the_best_is_kept(
+    lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(monkeypatch, 0.2, 0.5, 0.4, 0.3, 0.9)
+    _, verdicts = sitting(lesson, patience=2)
+    assert [one.val for one in verdicts] == [0.2, 0.5, 0.4, 0.3]
+    assert lesson.verdicts() == verdicts
+    again = Training(CONFIG, device="cpu")
+    assert begin(again, lesson, start=None) is True
+    assert again.step == 4
+    assert lesson.best.stat().st_mtime_ns < lesson.state.stat().st_mtime_ns
+
+
 def test_patience_counts_the_verdicts_of_earlier_sittings(
     lesson: Lesson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
