@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 
 from facecluster import images
@@ -45,8 +45,10 @@ def _guess(others: int) -> str:
     return f", but {are}: another card or disk? Then copy them to a folder, and scan that."
 
 
-def really_gone(paths: Iterable[str]) -> set[str]:
+def really_gone(paths: Collection[str], found: Iterable[str] = ()) -> set[str]:
     """Those of the paths, known but not found by a scan, that are not there or now a file's twin.
+
+    Or the same file as one that was found: by another name, through a link.
 
     Not those in a folder that cannot be listed now, and not those that are there but could not be
     looked at: nobody may look into the folder, or a network disk did not answer.
@@ -76,4 +78,8 @@ def really_gone(paths: Iterable[str]) -> set[str]:
         folder = os.path.dirname(path)
         return names(folder) is not None and (not is_listed(path) or path in twins(folder))
 
-    return {path for path in paths if is_gone(path)}
+    gone = {path for path in paths if is_gone(path)}
+    if rest := set(paths) - gone:
+        met = set(map(os.path.realpath, found))
+        gone |= {path for path in rest if os.path.realpath(path) in met}
+    return gone

@@ -35,7 +35,8 @@ class Summary:
     clips of those found are video clips. linked files have content known from another file;
     embedded_again photos, among them single frames of clips, keep their faces and get vectors of
     another model; removed files are no longer there; still_unreadable ones could not be read before
-    either and are as they were, so nobody tried; skipped ones are RAW photos and clips, clips
+    either and are as they were, so nobody tried; passed_over counts folders and files that could
+    not even be listed; skipped ones are RAW photos and clips, clips
     being skipped_clips, that are new or changed where the package to read them is not installed.
     """
 
@@ -48,6 +49,7 @@ class Summary:
     removed: int = 0
     unreadable: int = 0
     still_unreadable: int = 0
+    passed_over: int = 0
     skipped: int = 0
     skipped_clips: int = 0
     faces: int = 0
@@ -93,7 +95,8 @@ class Scan:
 
     Yields one Analysis for each photo looked at, and for each frame of a clip, after it was
     committed. total says how many files that will be of, total_work how much work their sizes are;
-    summary and work_done what has been done so far.
+    summary and work_done what has been done so far; passed_over are the folders and files that
+    could not even be listed, by path, with the reason.
     """
 
     def __init__(
@@ -110,24 +113,22 @@ class Scan:
         self._engine, self._analyse = engine, analyse
         self._late: list[Look] = []
         self._roots = [os.path.abspath(root) for root in roots]
-        roots = map(Path, self._roots)
-        found = list(images.find_images(roots, clips=True))
+        self.passed_over: list[tuple[str, str]] = []
+        found = self._find()
+        self._found = [file.path for file in found]
         known = library.scanned.known_files(self._roots)
         if not allow_empty:
             check_plugged_in(self._roots, found, known)
         looks = (_look(file, known, analyzer.accepts) for file in found)
         self._looks = [look for look in looks if look]
-        self._missing = known.keys() - {file.path for file in found}
+        self._missing = known.keys() - set(self._found)
         embedder = analyzer.embedder
         self._model = library.scanned.register_model(
             fingerprint=embedder.fingerprint, name=embedder.name, dimension=embedder.dimension
         )
         looked_at = {look.file.path for look in self._looks}
-        again = [
-            one.file
-            for one in library.scanned.unembedded(self._model, self._roots)
-            if file_of(one.file.path) not in looked_at
-        ]
+        unembedded = library.scanned.unembedded(self._model, self._roots)
+        again = [one.file for one in unembedded if file_of(one.file.path) not in looked_at]
         wanted = [look.file for look in self._looks] + again
         self._looks = [look for look in self._looks if _can_be_read(look.file)]
         readable = [file for file in wanted if _can_be_read(file)]
@@ -136,12 +137,20 @@ class Scan:
         self.work_done = 0
         hopeless = {path for path, before in known.items() if before.error} - looked_at
         self.summary = _beginning(found, wanted, hopeless)
+        self.summary.passed_over = len(self.passed_over)
+
+    def _find(self) -> list[FileStamp]:
+        def pass_over(path: str, why: str) -> None:
+            self.passed_over.append((path, why))
+
+        return list(images.find_images(map(Path, self._roots), clips=True, pass_over=pass_over))
 
     def __iter__(self) -> Iterator[Analysis]:
         newest, stopped = self._library.scanned.begin(self._roots)
         yield from self._analyze()
         met_again = self.summary.linked > 0 or stopped
-        gone = really_gone(self._missing | (self._left_behind() if met_again else set()))
+        missing = self._missing | (self._left_behind() if met_again else set())
+        gone = really_gone(missing, self._found)
         self._library.scanned.remove(gone)
         self._library.scanned.follow(newest, self._roots)
         self.summary.removed = len(gone)

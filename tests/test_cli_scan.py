@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from facecluster.images import Picture
 Run = Callable[..., Result]
 SUMMARY = (
     *("message_type", "found", "clips", "unchanged", "analysed", "linked", "embedded_again"),
-    *("removed", "unreadable", "still_unreadable", "skipped", "skipped_clips", "faces", "seconds"),
-    "interrupted",
+    *("removed", "unreadable", "still_unreadable", "passed_over", "skipped", "skipped_clips"),
+    *("faces", "seconds", "interrupted"),
 )
 STATUS = ("message_type", "done", "total", "faces", "unreadable", "seconds", "seconds_left")
 
@@ -221,3 +222,23 @@ def test_a_scan_with_another_network_says_that_the_library_uses_it_now(
     assert figures["last_grouping"]["settings"]["threshold"] == 0.5
     run("scan", tmp_path / "2", tmp_path / "3")
     assert "the groups are another network's" in run("status").stderr
+
+
+def test_what_may_not_be_listed_is_told_and_counts(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = images.find_images
+
+    def barred(*roots: Any, pass_over: Any, **more: Any) -> Any:
+        for number in range(7):
+            pass_over(f"/barred/{number}", "may not be read")
+        return found(*roots, **more)
+
+    monkeypatch.setattr(images, "find_images", barred)
+    done = run("scan", photos)
+    assert done.exit_code == 3
+    assert "20 looked at, 7 passed over" in done.stdout
+    assert done.stderr.startswith("/barred/0 may not be read.\n")
+    assert "And 2 more like that" in done.stderr
+    *errors, _ = lines(run("scan", photos, "--json"))
+    assert [one["path"] for one in errors] == [f"/barred/{number}" for number in range(7)]

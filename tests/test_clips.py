@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -237,8 +238,8 @@ def test_a_frame_that_cannot_be_embedded_again_is_told_once(
     bring_up_to_date(library, folder)
     found = images.find_images
 
-    def as_before(roots: Iterator[Path], *, clips: bool) -> Iterator[FileStamp]:
-        stamps = list(found(roots, clips=clips))
+    def as_before(roots: Iterator[Path], **more: Any) -> Iterator[FileStamp]:
+        stamps = list(found(roots, **more))
         (folder / "clip.mov").write_bytes(b"gone bad")  # after its stamp was taken
         return iter(stamps)
 

@@ -102,3 +102,14 @@ def test_the_old_name_is_gone_where_capitals_make_no_difference(
     monkeypatch.setattr("facecluster.missing.os.listdir", either_case)
     old = {str(tmp_path / "trip" / "a.jpg"), str(tmp_path / "Trip" / "A.jpg")}
     assert really_gone({*old, str(tmp_path / "Trip" / "a.jpg")}) == old
+
+
+def test_a_file_that_was_met_by_another_name_is_gone_by_its_old_one(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    old = str(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "link").symlink_to("photos")
+    found = [file.path for file in find_images([tmp_path])]
+    assert found == [str(tmp_path / "link" / "a.jpg")]
+    assert really_gone({old}, found) == {old}
+    assert really_gone({old}) == set()

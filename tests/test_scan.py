@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -460,8 +461,8 @@ def test_a_photo_that_cannot_be_embedded_again_is_listed_and_not_retried(
     run(library, photos)
     found = images.find_images
 
-    def as_before(roots: Iterator[Path], *, clips: bool) -> Iterator[object]:
-        stamps = list(found(roots, clips=clips))
+    def as_before(roots: Iterator[Path], **more: Any) -> Iterator[object]:
+        stamps = list(found(roots, **more))
         (photos / "one.png").write_bytes(b"gone bad")  # after its stamp was taken
         return iter(stamps)
 
@@ -620,7 +621,10 @@ def test_names_that_are_not_text_do_not_stop_a_scan(library: Library, photos: Pa
         draw(Path(os.fsdecode(os.fsencode(photos) + b"/bad\xff.png")), (4, 8, 1))
     except (OSError, UnicodeError):
         pytest.skip("this file system refuses names that are not text")
-    assert run(library, photos).summary.found == 3
+    done = run(library, photos)
+    assert (done.summary.found, done.summary.passed_over) == (3, 1)
+    ((path, why),) = done.passed_over
+    assert path.endswith("/bad\ufffd.png") and why.startswith("has a name that is not text")
     odd = Path(os.fsdecode(os.fsencode(photos) + b"\xff"))
     odd.mkdir()
     assert run(library, odd).summary.found == 0

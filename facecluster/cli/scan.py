@@ -32,9 +32,9 @@ FEW = 5  # as many unreadable photos are listed unasked
 _JSON_LINES = """
 --json prints an object a line, each with a message_type: "status" (done, total, faces, unreadable,
 seconds, seconds_left) about once a second while there is work, "error" (path, error) for each photo
-that cannot be read, and as the last line, also after Ctrl+C, "summary" (found, clips, unchanged,
-analysed, linked, embedded_again, removed, unreadable, still_unreadable, skipped, skipped_clips,
-faces, seconds, interrupted; grouping after --group).
+that cannot be read and what is passed over, and as the last line, also after Ctrl+C, "summary"
+(found, clips, unchanged, analysed, linked, embedded_again, removed, unreadable, still_unreadable,
+passed_over, skipped, skipped_clips, faces, seconds, interrupted; grouping after --group).
 """
 
 
@@ -76,7 +76,7 @@ def scan(
     RAW photos (DNG, CR3, NEF, ARW and others) unless a picture of the same name lies beside them.
     Only new and changed photos are looked at; a scan that was stopped goes on where it was. Photos
     that cannot be read are listed by 'status' and make the exit code 3, also of later scans that
-    find them as they were. Ctrl+C stops it at any
+    find them as they were; so do folders that may not be read. Ctrl+C stops it at any
     moment (exit code 130): what is done is kept.
 
     Of a video clip (MP4, MOV, MKV and others) up to eight frames are looked at, spread over it,
@@ -95,7 +95,7 @@ def scan(
     )
     _tell_network(library, before)
     _group_and_tell(library, summary, seconds, then_group, model, as_json)
-    if summary.unreadable or summary.still_unreadable:
+    if summary.unreadable or summary.still_unreadable or summary.passed_over:
         click.get_current_context().exit(3)
 
 
@@ -142,7 +142,7 @@ def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) 
     if grouping:
         tell_grouping(library, grouping)
     steps = [_next_step(library, library.status())]
-    if not summary.found:
+    if not summary.found and not summary.passed_over:
         steps = ["there are no photos: 'facecluster scan ANOTHER_FOLDER'"]
     if summary.unreadable or summary.still_unreadable:
         steps.append("'facecluster status --unreadable' lists the photos that could not be read")
@@ -178,6 +178,7 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
     still = summary.still_unreadable
     parts += [f"{still} still unreadable"] if still else []
+    parts += [f"{summary.passed_over} passed over"] if summary.passed_over else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     what = counted(summary.found - summary.clips, "photo")
     what += f" and {counted(summary.clips, 'clip')}" if summary.clips else ""

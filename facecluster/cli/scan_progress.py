@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +14,11 @@ from facecluster.counted import counted
 from facecluster.pace import Pace
 
 if TYPE_CHECKING:
-    from facecluster.records import Analysis
     from facecluster.scan import Scan, Summary
 
 __all__ = ["carry_out", "print_summary"]
 
+_FEW = 5  # folders and files passed over that are told one by one
 _PAUSE = 1.0  # seconds between two lines that say how far the scan is
 
 
@@ -27,6 +27,7 @@ def carry_out(run: Scan, began: float, *, as_json: bool) -> None:
 
     Ctrl+C ends the program with exit code 130; what is committed by then is kept.
     """
+    _tell_passed_over(run.passed_over, as_json=as_json)
     try:
         if as_json:
             _print_lines(run, began)
@@ -70,7 +71,7 @@ def _print_lines(run: Scan, began: float) -> None:
         pace.add(run.work_done - before)
         before = run.work_done
         if analysis.error:
-            _print_error(analysis)
+            _print_error(analysis.file.path, analysis.error)
         if time.monotonic() - told >= _PAUSE:
             _print_status(run, pace, began)
             told = time.monotonic()
@@ -91,5 +92,16 @@ def _print_status(run: Scan, pace: Pace, began: float) -> None:
     )
 
 
-def _print_error(analysis: Analysis) -> None:
-    print_json_line({"message_type": "error", "path": analysis.file.path, "error": analysis.error})
+def _print_error(path: str, error: str) -> None:
+    print_json_line({"message_type": "error", "path": path, "error": error})
+
+
+def _tell_passed_over(found: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        for path, why in found:
+            _print_error(path, f"{path} {why}.")
+        return
+    for path, why in found[:_FEW]:
+        note(f"{path} {why}.")
+    if len(found) > _FEW:
+        note(f"And {len(found) - _FEW} more like that: 'scan --json' tells all.")

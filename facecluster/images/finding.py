@@ -40,8 +40,20 @@ _LIVE_PHOTO = 16_000_000  # bytes at most, of a telephone's
 
 _log = logging.getLogger(__name__)
 
+# Takes the path and why it is passed over.
+PassOver = Callable[[str, str], object]
+_FORBIDDEN = "may not be read and is passed over"
+_NO_TEXT = "has a name that is not text: rename it"
+_GONE = "has gone or may not be read and is passed over"
 
-def find_images(roots: Iterable[Path], *, clips: bool = False) -> Iterator[FileStamp]:
+
+def _warn(path: str, why: str) -> None:
+    _log.warning("%s %s.", path, why)
+
+
+def find_images(
+    roots: Iterable[Path], *, clips: bool = False, pass_over: PassOver = _warn
+) -> Iterator[FileStamp]:
     """Every picture file below the roots, by absolute path, depth first in the order of names.
 
     With clips, video clips are among them; without, only as roots.
@@ -49,9 +61,9 @@ def find_images(roots: Iterable[Path], *, clips: bool = False) -> Iterator[FileS
     Hidden files and folders are skipped, unless they are roots themselves. Links are followed, but
     each real file comes once and a loop ends. A RAW file beside a picture of the same name is that
     picture once more, and is skipped; so is a small clip (a Live Photo). A root may be a file, of
-    any name. Folders that may not be read and names that are not text are passed over with a
-    logged warning. Raises MissingRoot, before the first file, when a root is not there or cannot be
-    listed.
+    any name. Folders that may not be read and names that are not text are passed over, which is
+    told, and logged by default. Raises MissingRoot, before the first file, when a root is not there
+    or cannot be listed.
     """
     tops = [Path(os.path.abspath(root)) for root in roots]
     for top in tops:
@@ -67,22 +79,24 @@ def find_images(roots: Iterable[Path], *, clips: bool = False) -> Iterator[FileS
     seen: set[str] = set()
     for top in tops:
         if top.is_dir():
-            yield from _walk(str(top), seen, suffixes)
+            yield from _walk(str(top), seen, suffixes, pass_over)
         else:
-            yield from _stamp(str(top), seen, os.path.realpath(top))
+            yield from _stamp(str(top), seen, os.path.realpath(top), pass_over)
 
 
-def _walk(top: str, seen: set[str], suffixes: frozenset[str]) -> Iterator[FileStamp]:
+def _walk(
+    top: str, seen: set[str], suffixes: frozenset[str], pass_over: PassOver
+) -> Iterator[FileStamp]:
     """The pictures below one folder; seen holds the real paths of files and folders met so far."""
     # Each entry of the stack: (path as the user sees it, real path, is a folder).
     stack = [(top, os.path.realpath(top), True)]
     while stack:
         path, real, is_folder = stack.pop()
         if not is_folder:
-            yield from _stamp(path, seen, real)
+            yield from _stamp(path, seen, real, pass_over)
         elif real not in seen:
             seen.add(real)
-            stack += reversed(sorted(_without_twins(_entries(path, real, suffixes))))
+            stack += reversed(sorted(_without_twins(_entries(path, real, suffixes, pass_over))))
 
 
 def twins(folder: str) -> set[str]:
@@ -92,7 +106,7 @@ def twins(folder: str) -> set[str]:
 
 
 def _entries(
-    folder: str, real_folder: str, suffixes: frozenset[str]
+    folder: str, real_folder: str, suffixes: frozenset[str], pass_over: PassOver = _warn
 ) -> list[tuple[str, str, bool]]:
     """The folders and pictures in a folder, twins among them."""
     found = []
@@ -107,7 +121,7 @@ def _entries(
                 real = os.path.realpath(entry.path) if linked else real_folder + os.sep + entry.name
                 found.append((entry.path, real, is_folder))
     except OSError:
-        _log.warning("%s may not be read and is passed over.", printable(folder))
+        pass_over(printable(folder), _FORBIDDEN)
     return found
 
 
@@ -149,7 +163,7 @@ def _leads_there(is_kind: Callable[[], bool]) -> bool:
         return False
 
 
-def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:
+def _stamp(path: str, seen: set[str], real: str, pass_over: PassOver) -> Iterator[FileStamp]:
     """The file's stamp; nothing if it was seen before, has just gone, or has no storable name."""
     if real in seen:
         return
@@ -158,9 +172,9 @@ def _stamp(path: str, seen: set[str], real: str) -> Iterator[FileStamp]:
         path.encode()
         found = os.stat(path)
     except UnicodeEncodeError:
-        _log.warning("%s has a name that is not text; rename it to scan it.", printable(path))
+        pass_over(printable(path), _NO_TEXT)
     except OSError:
-        _log.warning("%s has gone or may not be read and is passed over.", path)
+        pass_over(path, _GONE)
     else:
         yield FileStamp(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
 
