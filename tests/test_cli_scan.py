@@ -242,3 +242,13 @@ def test_what_may_not_be_listed_is_told_and_counts(
     assert "And 2 more like that" in done.stderr
     *errors, _ = lines(run("scan", photos, "--json"))
     assert [one["path"] for one in errors] == [f"/barred/{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("command", ["scan", "watch"])
+def test_a_folder_that_is_not_there_makes_no_library(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    done = run(command, tmp_path / "typo")
+    assert done.exit_code == 1
+    assert "typo is not there or may not be read." in done.stderr
+    assert "There is no library" in run("groups").stderr

@@ -67,7 +67,7 @@ def test_the_receipt_says_what_went_and_what_stays(run: Run, named: Path) -> Non
         "Log        says that somebody was forgotten, not who\n"
         "The library's file was written anew, so that nothing of the rest is left in it.\n"
     )
-    assert "1 copies of the library that 'backup --restore' put aside" in result.stderr
+    assert "1 older library, put aside by 'backup --restore', still has them: " in result.stderr
     assert "6 photos and sidecars still say the name: " in result.stderr
     assert b"Ann" not in named.read_bytes()
     assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == ["Bob"]

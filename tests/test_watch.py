@@ -130,7 +130,7 @@ def test_a_photo_that_arrives_is_told_and_an_unplugged_folder_keeps_the_library(
     assert before
     shutil.copy(PHOTOS[0], folder / "again.jpg")  # the same content: the same faces
     told = json.loads(watcher.stdout.readline())
-    assert told["path"] == str(folder / "again.jpg")
+    assert (told["message_type"], told["path"]) == ("photo", str(folder / "again.jpg"))
     assert [face["face"] for face in told["faces"]] == [face.face for face in before]
     folder.rename(folder.with_name("elsewhere"))
     assert "Still watching" in watcher.stderr.readline()

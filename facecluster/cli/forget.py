@@ -55,8 +55,11 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
         print_json({**figures, "copies": aside, "files_with_the_name": files})
         return
     _print_receipt(name, erased)
-    _tell_files("copies of the library that 'backup --restore' put aside still hold them", aside)
-    _tell_files("photos and sidecars still say the name", files)
+    by = "put aside by 'backup --restore',"
+    old = counted(len(aside), f"older library, {by} still has", f"older libraries, {by} still have")
+    _tell_files(f"{old} them", aside)
+    says = counted(len(files), "photo or sidecar still says", "photos and sidecars still say")
+    _tell_files(f"{says} the name", files)
     hint("backups, sheets and exports made before still hold them: delete those yourself")
 
 
@@ -133,7 +136,7 @@ def _print_receipt(name: str, erased: Erased) -> None:
 def _tell_files(what: str, paths: list[str]) -> None:
     if paths:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        note(f"{len(paths)} {what}: {printable(paths[0])}{more}.")
+        note(f"{what}: {printable(paths[0])}{more}.")
 
 
 COMMANDS = (forget,)

@@ -7,13 +7,14 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from facecluster.errors import LibraryError, UsageError
+from facecluster.cli.output import printable
+from facecluster.errors import LibraryError, MissingRoot, UsageError
 
 if TYPE_CHECKING:
     from facecluster.library import Library
@@ -23,6 +24,7 @@ __all__ = [
     "NamedPath",
     "NumberRange",
     "check_plot",
+    "check_there",
     "database_option",
     "database_path",
     "examples",
@@ -118,7 +120,8 @@ def database_path(context: click.Context | None = None) -> Path:
 def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R]:
     """Give the command the library as its first argument, opened when the command runs.
 
-    Asking for help or giving a wrong option opens nothing. Only scan and watch make a new library.
+    Asking for help or giving a wrong option opens nothing. Only scan and watch make a new library,
+    of folders that are there.
     """
 
     @database_option
@@ -127,15 +130,23 @@ def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R
         from facecluster.library import Library
 
         path = database_path()
-        makes_one = click.get_current_context().command.name in ("scan", "watch")
-        if not makes_one and not path.is_file():
-            raise LibraryError(
-                f"There is no library at {path} yet: make one with 'facecluster scan PATH'."
-            )
+        if not path.is_file():
+            if click.get_current_context().command.name not in ("scan", "watch"):
+                raise LibraryError(
+                    f"There is no library at {path} yet: make one with 'facecluster scan PATH'."
+                )
+            check_there(click.get_current_context().params["paths"])
         with Library.open(path) as library:
             return command(library, *args, **kwargs)
 
     return run
+
+
+def check_there(paths: Sequence[Path]) -> None:
+    """MissingRoot for the first that is not there."""
+    for path in paths:
+        if not path.exists():
+            raise MissingRoot(f"{printable(path)} is not there or may not be read.")
 
 
 def examples(*lines: str) -> Callable[[Decorated], Decorated]:

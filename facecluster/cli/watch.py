@@ -9,7 +9,7 @@ import click
 
 from facecluster.cli.groups import group_faces
 from facecluster.cli.network import default_network, open_analyzer
-from facecluster.cli.options import NamedPath, examples, with_library
+from facecluster.cli.options import NamedPath, check_there, examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json_line, printable
 from facecluster.cli.scan import look_at, tell_scan
 from facecluster.counted import counted
@@ -43,10 +43,11 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
         raise FaceclusterError(
             "Watching needs a package that is not installed: pip install 'facecluster[watch]'."
         ) from error
+    check_there(paths)
     analyzer = open_analyzer(default_network(library))
     count = 0
     try:
-        for number, _ in enumerate(changes(_there(paths))):
+        for number, _ in enumerate(changes(paths)):
             if number == 0:
                 _first_scan(library, paths, analyzer, as_json=as_json)
                 continue
@@ -62,13 +63,6 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
         note(f"Stopped: {counted(count, 'photo')} arrived; all that was found is kept.")
         hint("'facecluster groups'")
         click.get_current_context().exit(130)
-
-
-def _there(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    for path in paths:
-        if not path.exists():
-            raise MissingRoot(f"{printable(path)} is not there or may not be read.")
-    return paths
 
 
 def _first_scan(
@@ -95,7 +89,9 @@ def _tell(one: Arrival, *, as_json: bool) -> None:
         faces = [
             {"face": face.face, "group": face.group, "person": face.person} for face in one.faces
         ]
-        print_json_line({"path": one.path, "faces": faces, "error": one.error})
+        print_json_line(
+            {"message_type": "photo", "path": one.path, "faces": faces, "error": one.error}
+        )
         return
     who = [face.person or f"group {face.group}" for face in one.faces if face.person or face.group]
     known = ", ".join(dict.fromkeys(who)) or "nobody known"
