@@ -10,7 +10,7 @@ stays apart, also when it is split further, until names or a later merge bring i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,9 +143,19 @@ def _kept_apart(
         who = company.get(face, (-1, face))
         if part is not None and who in chief:
             parts.setdefault(who, set()).add(part)
-    if len(set().union(*parts.values())) < 2:
-        return []
-    return [(one, other) for one, other in combinations(parts, 2) if not parts[one] & parts[other]]
+    # Companies of the same parts are never apart: nearly all of them, where single faces were taken
+    # out of a large group.
+    alike: dict[frozenset[int], list[int]] = {}
+    for place, found in enumerate(parts.values()):
+        alike.setdefault(frozenset(found), []).append(place)
+    apart = [
+        (min(pair), max(pair))
+        for one, other in combinations(alike, 2)
+        if not one & other
+        for pair in product(alike[one], alike[other])
+    ]
+    companies = list(parts)
+    return [(companies[one], companies[other]) for one, other in sorted(apart)]
 
 
 def _pairs(pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:

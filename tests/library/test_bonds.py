@@ -146,6 +146,22 @@ def test_constraints_are_the_rules_and_never_contradict_themselves(
             assert row in named, "a named face is a group even alone"
 
 
+def test_faces_taken_out_one_by_one_are_apart_from_the_others_and_from_each_other(
+    six: Library,
+) -> None:
+    library = silent(six)
+    rest = list(range(1, FACES + 1))
+    while len(rest) > 2:
+        taken = rest.pop()
+        library.statements.part([rest, [taken]], command="take out")
+    made = constraints(library, np.arange(1, FACES + 1))
+    assert made.together.tolist() == [[0, 1]]
+    # in the order of the actions, the face of the lower number first
+    assert made.apart.tolist() == [
+        [one, other] for other in range(FACES - 1, 1, -1) for one in [0, *range(2, other)]
+    ]
+
+
 @settings(max_examples=50, deadline=None)
 @given(words=st.lists(WORDS.filter(lambda word: word[0] != "undo"), max_size=6))
 def test_undo_gives_exactly_the_earlier_bonds(

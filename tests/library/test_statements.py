@@ -14,6 +14,7 @@ from facecluster.library import Fact, Library
 from facecluster.library.statements import clean_name, name_key
 
 Put = Callable[..., list[int]]
+Save = Callable[[dict[int, int]], None]
 
 
 @pytest.fixture
@@ -139,6 +140,28 @@ def test_an_older_action_can_be_undone_by_its_number(
     ]
     assert [entry.command for entry in library.statements.log(2)] == ["undo 4", "undo 3"]
     assert {entry.faces for entry in log} == {1}
+
+
+def test_words_are_found_without_a_look_at_the_partings(
+    library: Library, faces: list[int], save: Save
+) -> None:
+    steps = []
+
+    def count() -> int:
+        steps.clear()
+        library.statements.truth(faces)
+        library.groupings.members(1)
+        library.groupings.leaders([1])
+        return len(steps)
+
+    save(dict.fromkeys(faces, 1))
+    say(library, faces[0], ("is", library.statements.person("Alice", create=True)))
+    library.statements.part([faces], command="merge")
+    library._connection._sqlite.set_progress_handler(lambda: steps.append(1), 1)
+    few = count()
+    for _ in range(20):
+        library.statements.part([faces], command="merge")
+    assert count() == few > 0
 
 
 def test_an_action_must_say_something(library: Library) -> None:
