@@ -158,7 +158,7 @@ class Groupings:
         Undoing the action puts back those that are still there, doing it again moves them again.
         """
         with self._connection.transaction():
-            now = dict(self._connection.rows("select face, number from member"))
+            now = self.numbers(numbers)
             self._connection.run_many(
                 "insert into moved (action, face, number_before, number_after) values (?, ?, ?, ?)",
                 (

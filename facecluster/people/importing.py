@@ -15,8 +15,10 @@ def name_each(library: Library, names: Mapping[int, str], *, command: str) -> in
     UsageError, and nothing is stated, when a name cannot be one or a face does not exist.
     """
     library.statements.require_faces(names)
-    people = {
-        name: library.statements.person(name, create=True) for name in dict.fromkeys(names.values())
-    }
-    facts = [Fact(face, "is", people[name]) for face, name in names.items()]
-    return library.statements.say(facts, command=command)
+    with library.transaction():
+        people = {
+            name: library.statements.person(name, create=True)
+            for name in dict.fromkeys(names.values())
+        }
+        facts = [Fact(face, "is", people[name]) for face, name in names.items()]
+        return library.statements.say(facts, command=command)

@@ -44,28 +44,30 @@ def name_group(library: Library, number: int, name: str, *, command: str) -> Sai
     nothing would be stated.
     """
     members = library.require_group(number)
-    person = library.statements.person(name, create=True)
     leader = library.groupings.leaders([number]).get(number)
     taken, denied = set(), set()
-    for fact in library.statements.truth(members):
-        if fact.kind == "is" and not (leader and fact.person == leader.person):
-            taken.add(fact.face)
-        if fact.kind == "is-not" and fact.person == person:
-            denied.add(fact.face)
-    faces = [face for face in members if face not in taken | denied]
-    if not faces:
-        raise UsageError(
-            f"Each face of group {number} is stated to be somebody else: name faces one by one."
-        )
-    said = _say(library, faces, "is", person, command)
+    with library.transaction():  # what is refused leaves no new person
+        person = library.statements.person(name, create=True)
+        for fact in library.statements.truth(members):
+            if fact.kind == "is" and not (leader and fact.person == leader.person):
+                taken.add(fact.face)
+            if fact.kind == "is-not" and fact.person == person:
+                denied.add(fact.face)
+        faces = [face for face in members if face not in taken | denied]
+        if not faces:
+            raise UsageError(
+                f"Each face of group {number} is stated to be somebody else: name faces one by one."
+            )
+        said = _say(library, faces, "is", person, command)
     return Said(said, library.statements.name_of(person), len(faces), len(members) - len(faces))
 
 
 def name_faces(library: Library, faces: Sequence[int], name: str, *, command: str) -> Said:
     """State that each of these faces is this person, new or known, whatever was said before."""
     faces = _distinct(library, faces)
-    person = library.statements.person(name, create=True)
-    said = _say(library, faces, "is", person, command)
+    with library.transaction():
+        person = library.statements.person(name, create=True)
+        said = _say(library, faces, "is", person, command)
     return Said(said, library.statements.name_of(person), len(faces), 0)
 
 
@@ -81,20 +83,23 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
     if name_key(old) == name_key(new):
         library.statements.respell(person, new)
         return Said(0, clean_name(new), 0, 0)
-    other = library.statements.person(new, create=True)
-    truth = library.statements.truth()
-    taken = {fact.face for fact in truth if fact.kind == "is" and fact.person == other}
-    facts = [
-        Fact(fact.face, fact.kind, other)
-        for fact in truth
-        if fact.person == person and not (fact.kind == "is-not" and fact.face in taken)
-    ]
-    named = sum(fact.kind == "is" for fact in facts)
-    if not named:
-        raise UsageError(f"No face is stated to be {library.statements.name_of(person)} any more.")
-    births = library.statements.births()
-    new_births = {other: births[person]} if person in births and other not in births else {}
-    said = library.statements.say(facts, births=new_births, command=command)
+    with library.transaction():
+        other = library.statements.person(new, create=True)
+        truth = library.statements.truth()
+        taken = {fact.face for fact in truth if fact.kind == "is" and fact.person == other}
+        facts = [
+            Fact(fact.face, fact.kind, other)
+            for fact in truth
+            if fact.person == person and not (fact.kind == "is-not" and fact.face in taken)
+        ]
+        named = sum(fact.kind == "is" for fact in facts)
+        if not named:
+            raise UsageError(
+                f"No face is stated to be {library.statements.name_of(person)} any more."
+            )
+        births = library.statements.births()
+        new_births = {other: births[person]} if person in births and other not in births else {}
+        said = library.statements.say(facts, births=new_births, command=command)
     return Said(said, library.statements.name_of(other), named, 0)
 
 

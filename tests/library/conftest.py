@@ -65,3 +65,18 @@ def save(library: Library, model: int) -> Callable[[dict[int, int]], None]:
         )
 
     return keep
+
+
+@pytest.fixture
+def steps(library: Library) -> Callable[[Callable[[], object]], int]:
+    """How many steps SQLite takes for something: what it costs, on any computer the same."""
+
+    def count(what: Callable[[], object]) -> int:
+        taken: list[None] = []
+        sqlite = library._connection._sqlite
+        sqlite.set_progress_handler(lambda: taken.append(None), 1)
+        what()
+        sqlite.set_progress_handler(None, 1)
+        return len(taken)
+
+    return count

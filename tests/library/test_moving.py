@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,7 @@ from facecluster.people import (
 
 Put = Callable[..., list[int]]
 Save = Callable[[dict[int, int]], None]
+Steps = Callable[[Callable[[], object]], int]
 
 
 @pytest.fixture
@@ -55,6 +57,19 @@ def test_a_face_moves_to_its_persons_largest_group_and_back(
     assert groups(library) == {1: [1, 2, 3], 2: [4, 5, 6]}
     redo(library, command="redo")
     assert regrouped(library, model) == {1: [2, 3], 2: [1, 4, 5, 6]}
+
+
+def test_moving_a_face_looks_at_no_other(
+    library: Library, put: Put, save: Save, steps: Steps
+) -> None:
+    cost = []
+    faces: list[int] = []
+    for size in (10, 50):
+        faces += put(f"/{size}", *[1] * size)
+        save(dict.fromkeys(faces, 1))
+        action = library.statements.part([[faces[0]]], command="x")
+        cost.append(steps(partial(library.groupings.move, action, {faces[0]: 2})))
+    assert cost[0] == cost[1] > 0
 
 
 def test_a_new_person_gets_a_group(library: Library, model: int, six: list[int]) -> None:

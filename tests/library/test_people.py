@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facecluster.errors import UsageError
+from facecluster.errors import LibraryError, UsageError
 from facecluster.library import Library
 from facecluster.people import (
     constraints,
@@ -23,6 +23,7 @@ from facecluster.people import (
     rename,
     undo,
 )
+from facecluster.people.importing import name_each
 
 from .test_suggesting import add_rows
 
@@ -88,6 +89,27 @@ def test_renaming_a_group_leaves_what_was_said_of_single_faces(
     assert (said.faces, said.skipped) == (2, 1)
     assert shown(library)[:3] == ["Bob", "Alice", "Alice"]
     assert [person.name for person in library.people()] == ["Alice", "Bob"]
+
+
+def test_what_is_refused_leaves_no_new_person(
+    library: Library, faces: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_faces(library, faces[:1], "Alice", command="name")
+    reject(library, faces[:1], person="Alice", command="reject")
+    with pytest.raises(UsageError, match="any more"):
+        rename(library, "Alice", "Zoe", command="rename")
+    with pytest.raises(UsageError, match="at least one letter"):
+        name_each(library, {faces[0]: "Zoe", faces[1]: ""}, command="import")
+
+    def fail(*_: object, **__: object) -> int:
+        raise LibraryError("full")
+
+    monkeypatch.setattr(library.statements, "say", fail)
+    with pytest.raises(LibraryError):
+        name_group(library, 1, "Zoe", command="name")
+    with pytest.raises(LibraryError):
+        name_faces(library, faces, "Zoe", command="name")
+    assert library._connection.rows("select name from person") == [("Alice",)]
 
 
 def test_a_rejected_face_does_not_come_back(library: Library, faces: list[int], model: int) -> None:
