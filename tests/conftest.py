@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from PIL import Image
 
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
@@ -22,6 +23,10 @@ PEOPLE = ("ann", "bob", "cid")  # of the small library; ann has most faces
 PHOTOS_OF = (6, 4, 3)
 
 Run = Callable[..., Result]
+
+# No test is timed: on a machine that does something else too, an example may take long.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -31,6 +31,8 @@ from facenet_pytorch.models.mtcnn import ONet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facecluster.facenet.precision import half_precision
+
 IDENTITY = 128
 RESIDUAL = 24
 SIZE = 96  # pixels of a drawn face; the 128 x 128 picture reduced
@@ -289,7 +291,7 @@ class Trainer:
                 group["lr"] = rate * min(1.0, self.step / 200 + 0.05) * (1 - 0.92 * progress)
         adversarial = 0.0 if progress < SHARPEN else 0.04
         n, invent = len(x), (len(x) // 4 if adversarial else 0)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision("cpu", wanted=True):
             small, small_mask = _seen(x * mask), _seen(mask)
             mean, spread = self.encoder(torch.cat([small, small_mask], 1), identity)
             mean, spread = mean.float(), spread.float()
@@ -322,7 +324,7 @@ class Trainer:
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def _judge(self, x: Tensor, fakes: Tensor, identity: Tensor, tells: bool) -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision("cpu", wanted=True):
             _, real, read = self.critic(_seen(x))
             who = (1 - (read * identity).sum(1)).mean()
             tell = torch.zeros(())

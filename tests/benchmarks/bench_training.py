@@ -29,6 +29,7 @@ from facecluster.facenet.augment import standardise, vary
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.losses import triplet_loss
 from facecluster.facenet.mining import semi_hard
+from facecluster.facenet.precision import half_precision, multiplies_bfloat16
 from facecluster.facenet.sizes import SIZES
 from facecluster.facenet.training import Training, TrainingConfig, train
 
@@ -66,7 +67,7 @@ def plain(name: str, batch: int, *, half: bool) -> Iterator[object]:
     while True:
         varied = vary(stored, margin=8, size=(size.height, size.width), generator=generator)
         pictures = standardise(varied)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with half_precision("cpu", wanted=half):
             rows = network(pictures)
         loss = triplet_loss(rows, semi_hard(rows, people, 0.2))
         optimiser.zero_grad()
@@ -106,7 +107,7 @@ def main() -> None:
     print("| network | precision | ours, faces/s | plain | ours / plain | share of the peak |")
     print("|---|---|---|---|---|---|")
     for name in options.networks:
-        for half in (False, True):
+        for half in (False, True)[: 1 + multiplies_bfloat16()]:
             steps = {how: make(name, options.batch, half=half) for how, make in HOW.items()}
             times: dict[str, list[float]] = {how: [] for how in HOW}
             most = 0.0
