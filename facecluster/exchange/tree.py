@@ -18,7 +18,6 @@ __all__ = ["MAX_BYTES", "Element", "UnusableFile", "parse"]
 MAX_BYTES = 16 << 20  # a sidecar with large masks of an editor has a few million
 _MAX_DEPTH = 100
 _MAX_ELEMENTS = 200_000
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class UnusableFile(FaceclusterError):

@@ -8,6 +8,8 @@ would be nearly as near. (measure_lone.py has the figures.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,10 +57,13 @@ def attach(
         return labels
     barred = barred_pairs(embeddings, np.arange(len(labels)), labels < 0, constraints)
     barred = np.concatenate([barred, barred[:, ::-1]])
-    step = max(1, BLOCK // len(groups))
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
-        distance = 2.0 - 2.0 * embeddings[some].astype(np.float64) @ middles.T
+    # Only rows that may take each other's place have to come in the order of their nearness.
+    near = np.zeros(len(labels))
+    rivals = rows[np.isin(rows, barred[new[barred].all(axis=1)])]
+    for some, distance in _distances(embeddings, rivals, middles):
+        near[some] = distance.min(axis=1)
+    rows = rows[np.argsort(near[rows], kind="stable")]
+    for some, distance in _distances(embeddings, rows, middles):
         _place(some, distance, labels, groups, barred, threshold, margin)
     return labels
 
@@ -106,6 +111,16 @@ def _middles(
     wanted = count >= least
     middles = directions(sums) if by_centroid else sums / count[:, None]
     return groups[wanted], middles[wanted]
+
+
+def _distances(
+    embeddings: NDArray[np.float32], rows: NDArray[np.int64], middles: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Some of the rows at a time, in their order, with their distances (S, G) from the middles."""
+    step = max(1, BLOCK // len(middles))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        yield some, 2.0 - 2.0 * embeddings[some].astype(np.float64) @ middles.T
 
 
 def _place(

@@ -274,20 +274,24 @@ class Statements:
                 raise UsageError("There is nothing to redo: only what was just undone can be.")
             undo, action = undos[0]
             self._take_back(undo, command)
-            return next(entry for entry in self.log() if entry.id == action)
+            return self._listed("id = ?", action)[0]
 
     def log(self, limit: int | None = None) -> list[Action]:
         """The newest actions first; all of them without a limit."""
+        return self._listed("true order by id desc limit ?", -1 if limit is None else limit)
+
+    def _listed(self, which: str, parameter: int) -> list[Action]:
+        """The lines of the log that a condition in SQL chooses."""
         undone = self._undone()
         rows = self._connection.rows(
             # An undo is of as many faces as the action at the end of its chain of undos.
-            "with recursive said(id, source) as ("
-            " select id, id from action where undoes is null"
-            " union all select action.id, source from action join said on undoes = said.id)"
-            " select action.id, at, command, coalesce(forgotten, (select count(distinct face)"
-            " from statement where statement.action = source))"
-            " from action join said on said.id = action.id order by action.id desc limit ?",
-            (-1 if limit is None else limit,),
+            "select id, at, command, coalesce(forgotten, (select count(distinct face)"
+            " from statement where statement.action = (with recursive chain(id, undoes) as ("
+            " select action.id, action.undoes union all select earlier.id, earlier.undoes"
+            " from action earlier join chain on earlier.id = chain.undoes)"
+            " select id from chain where undoes is null)))"
+            f" from action where {which}",
+            (parameter,),
         )
         return [
             Action(number, at, said, faces, undone=number in undone)
@@ -331,7 +335,7 @@ class Statements:
         return int(newest)
 
     def _take_back(self, action: int, command: str) -> Action:
-        found = [entry for entry in self.log() if entry.id == action]
+        found = self._listed("id = ?", action)
         if not found:
             raise UsageError(f"There is no action {action}: 'facecluster log' lists them.")
         said = action

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ def place_loose(library: Library, model: int, *, threshold: float) -> list[Place
         Placement(int(seen[row]), paths[int(seen[row])], names[best[row]], float(near[row]))
         for row in np.flatnonzero(near <= threshold).tolist()
     ]
-    count = {name: sum(one.person == name for one in found) for name in names}
+    count = Counter(one.person for one in found)
     return sorted(found, key=lambda one: (-count[one.person], one.person, one.squared_distance))
 
 

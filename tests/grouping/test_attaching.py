@@ -44,7 +44,9 @@ def test_each_goes_to_the_nearest_group_within_the_threshold(seed: int, by_centr
         assert found[row] == (best if away[best] <= 1.0 else -1)
 
 
-def test_of_two_on_one_photo_the_nearer_has_it() -> None:
+@pytest.mark.parametrize("block", [1, 4_000_000])  # a row at a time, and all at once
+def test_of_two_on_one_photo_the_nearer_has_it(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecluster.grouping.attaching.BLOCK", block)
     near, far, other = [1, 0.1, 0], [1, 0.95, 0], [0, 1, 0]
     rows = np.float32([[1, 0, 0], [1, 0, 0], other, other, far, near])
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

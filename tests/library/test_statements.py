@@ -143,6 +143,16 @@ def test_an_older_action_can_be_undone_by_its_number(
     assert {entry.faces for entry in log} == {1}
 
 
+def test_the_newest_line_of_the_log_is_read_without_the_others(
+    library: Library, faces: list[int], people: tuple[int, int], steps: Steps
+) -> None:
+    say(library, faces[0], IS_A)
+    few = steps(lambda: library.statements.log(1))
+    say(library, faces[0], *[IS_B] * 30)
+    # each of them is only asked whether it is an undo
+    assert steps(lambda: library.statements.log(1)) < few + 5 * 30
+
+
 def test_words_are_found_without_a_look_at_the_partings(
     library: Library, faces: list[int], save: Save, steps: Steps
 ) -> None:
