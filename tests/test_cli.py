@@ -391,7 +391,7 @@ def test_undo_and_redo_walk_the_log(run: Run, database: Path) -> None:
     assert [row["person"] for row in json.loads(run("people", "--json").stdout)] == ["Ann", "Bob"]
     entries = json.loads(run("log", "--json").stdout)
     assert [entry["command"] for entry in entries] == ["redo", "undo", "name 2 Bob", "name 1 Ann"]
-    assert list(entries[0]) == ["action", "at", "command", "faces", "undone"]
+    assert list(entries[0]) == ["action", "at", "command", "faces", "undone", "undoes"]
     assert len(json.loads(run("log", "-n", 1, "--json").stdout)) == 1
     assert run("undo", 1).stdout == "Taken back: name 1 Ann (6 faces).\n"
 

@@ -375,7 +375,9 @@ def test_a_person_is_renamed(run: Run, halves: None) -> None:
     assert done.stdout == "4 faces are Johanna Berg now.\n"
     assert done.stderr == "Next: 'facecluster undo' takes this back\n"
     assert run("people", "--csv").stdout.splitlines()[1].startswith("Johanna Berg,")
-    assert run("log", "--csv").stdout.splitlines()[1].endswith(",rename ann 'Johanna Berg',4,False")
+    assert (
+        run("log", "--csv").stdout.splitlines()[1].endswith(",rename ann 'Johanna Berg',4,False,")
+    )
     done = run("rename", "Johanna Berg", "JOHANNA BERG")
     assert done.stdout == "The name is written JOHANNA BERG now.\n"
     wrong = run("rename", "Johana Berg", "x")
@@ -464,3 +466,23 @@ def test_a_number_is_no_name(run: Run, mixed: None, words: tuple[object, ...]) -
     assert refused.exit_code == 2
     assert "3 is a number, and numbers are of groups: 'facecluster merge'" in refused.stderr
     assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == ["Ann"]
+
+
+def test_undo_and_log_tell_what_was_undone(run: Run, mixed: None) -> None:
+    run("name", 1, "Ann")
+    assert run("undo").stdout == "Taken back: name 1 Ann (13 faces).\n"
+    again = run("undo", 2)
+    assert again.stdout == "Stated again: name 1 Ann (13 faces).\n"
+    assert "'facecluster undo' takes this back" in again.stderr
+    assert json.loads(run("undo", "--json").stdout) == {
+        "action": 1,
+        "command": "name 1 Ann",
+        "faces": 13,
+        "undone": True,
+    }
+    assert json.loads(run("redo", "--json").stdout)["undone"] is False
+    log = json.loads(run("log", "--json").stdout)
+    assert [(one["action"], one["undoes"]) for one in log] == [
+        *((5, 4), (4, 1), (3, 2), (2, 1), (1, None)),
+    ]
+    assert run("log").stdout.splitlines()[0].split()[-1] == "undoes"

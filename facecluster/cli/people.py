@@ -26,7 +26,7 @@ from facecluster.counted import counted
 from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
-    from facecluster.library import Library
+    from facecluster.library import Action, Library
     from facecluster.people import Said
 
 __all__ = ["COMMANDS", "check_person"]
@@ -251,9 +251,10 @@ def ignore(
 
 @click.command()
 @click.argument("action", required=False, type=int)
+@json_option
 @examples("undo", "undo 17")
 @with_library
-def undo(library: Library, action: int | None) -> None:
+def undo(library: Library, action: int | None, as_json: bool) -> None:
     """Take back the newest statement that stands, or ACTION of the log.
 
     Undoing an undo states it again.
@@ -261,21 +262,32 @@ def undo(library: Library, action: int | None) -> None:
     from facecluster.people import undo as take_back
 
     words = ["undo", *([str(action)] if action is not None else [])]
-    undone = take_back(library, action, command=shlex.join(words))
-    click.echo(f"Taken back: {undone.command}{_of_faces(undone.faces)}.")
-    hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
+    _tell_standing(take_back(library, action, command=shlex.join(words)), as_json)
 
 
 @click.command()
+@json_option
 @examples("redo")
 @with_library
-def redo(library: Library) -> None:
+def redo(library: Library, as_json: bool) -> None:
     """State again what the last undo took back."""
     from facecluster.people import redo as state_again
 
-    done = state_again(library, command="redo")
-    click.echo(f"Stated again: {done.command}{_of_faces(done.faces)}.")
-    hint("'facecluster undo' takes this back")
+    _tell_standing(state_again(library, command="redo"), as_json)
+
+
+def _tell_standing(said: Action, as_json: bool) -> None:
+    """Tell that what was said is taken back now, or stands again."""
+    if as_json:
+        figures = {"action": said.id, "command": said.command, "faces": said.faces}
+        print_json({**figures, "undone": said.undone})
+        return
+    what = f"{said.command}{_of_faces(said.faces)}"
+    click.echo(f"{'Taken back' if said.undone else 'Stated again'}: {what}.")
+    if said.undone:
+        hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
+    else:
+        hint("'facecluster undo' takes this back")
 
 
 @click.command()
@@ -300,10 +312,13 @@ def log(library: Library, limit: int, form: Form) -> None:
             "command": one.command,
             "faces": one.faces,
             "undone": one.undone,
+            "undoes": one.undoes,
         }
         for one in library.statements.log(limit)
     ]
-    print_rows(rows, form, columns=["action", "at", "command", "faces", "undone"])
+    columns = ["action", "at", "command", "faces", "undone", "undoes"]
+    any_undo = form != "table" or any(row["undoes"] for row in rows)
+    print_rows(rows, form, columns=columns if any_undo else columns[:-1])
     if form == "table":
         hint("'facecluster undo ACTION'" if rows else "'facecluster groups'")
 

@@ -108,7 +108,7 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
     "--hold-out",
     kind=NumberRange(0, 0.9),
     default=0.1,
-    help="The people to judge by.",
+    help="The people to judge by, chosen once.",
 )
 @_option("--every", kind=click.IntRange(min=1), default=100, help="Steps between two verdicts.")
 @_option("--patience", kind=click.IntRange(min=0), default=0, help="End after worse verdicts.")
@@ -130,7 +130,8 @@ def train(folder: Path | None, output: Path | None, from_library: bool, **option
     The main face of each picture is found and aligned; triplets of the paper teach the network,
     after or beside the embeddings of a teacher (--distill). Some people are held out: the network
     with the best VAL at FAR 1e-2 on them is the one that is written, with thresholds measured on
-    them. State and log (train.jsonl) are in MODEL.training; the same command goes on from there.
+    them. State and log (train.jsonl) are in MODEL.training; the same command goes on from there,
+    also after people were added: those held out stay held out.
     Use the model with 'facecluster scan --model MODEL'.
 
     With --harmonic-with the triplets mix the new vectors with an old model's, so that they can be

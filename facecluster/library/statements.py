@@ -80,7 +80,8 @@ class Word:
 class Action:
     """One line of the log: a command of the user's, and of how many faces it said something.
 
-    at is ISO 8601 in UTC; undone says that an undo in force has taken it back.
+    at is ISO 8601 in UTC; undone says that an undo in force has taken it back, undoes which action
+    it takes back itself.
     """
 
     id: int
@@ -88,6 +89,7 @@ class Action:
     command: str
     faces: int
     undone: bool
+    undoes: int | None = None
 
 
 _STILL_THERE = "exists (select 1 from face where id = ?2)"
@@ -243,8 +245,9 @@ class Statements:
     def undo(self, action: int | None = None, *, command: str) -> Action:
         """Take back an action, by default the newest in force that is not itself an undo.
 
-        Taking back an undo does its action again. Returns the action taken back. Undoing the
-        newest action gives exactly the truth before it. UsageError when there is none, when the
+        Taking back an undo does its action again. Returns what was said in the first place, and
+        whether that is undone now. Undoing the newest action gives exactly the truth before it.
+        UsageError when there is none, when the
         one named is unknown or already undone, and when somebody was forgotten by it or since.
         """
         with self._connection.transaction():
@@ -264,17 +267,15 @@ class Statements:
         with self._connection.transaction():
             undone = self._undone()
             rows = self._connection.rows(
-                "select undo.id, undo.undoes from action undo"
+                "select undo.id from action undo"
                 " join action target on target.id = undo.undoes and target.undoes is null"
                 " where undo.id > coalesce("
                 "(select max(id) from action where undoes is null), 0) order by undo.id desc"
             )
-            undos = [(number, action) for number, action in rows if number not in undone]
+            undos = [number for (number,) in rows if number not in undone]
             if not undos:
                 raise UsageError("There is nothing to redo: only what was just undone can be.")
-            undo, action = undos[0]
-            self._take_back(undo, command)
-            return self._listed("id = ?", action)[0]
+            return self._take_back(undos[0], command)
 
     def log(self, limit: int | None = None) -> list[Action]:
         """The newest actions first; all of them without a limit."""
@@ -285,7 +286,7 @@ class Statements:
         undone = self._undone()
         rows = self._connection.rows(
             # An undo is of as many faces as the action at the end of its chain of undos.
-            "select id, at, command, coalesce(forgotten, (select count(distinct face)"
+            "select id, at, command, undoes, coalesce(forgotten, (select count(distinct face)"
             " from statement where statement.action = (with recursive chain(id, undoes) as ("
             " select action.id, action.undoes union all select earlier.id, earlier.undoes"
             " from action earlier join chain on earlier.id = chain.undoes)"
@@ -294,8 +295,8 @@ class Statements:
             (parameter,),
         )
         return [
-            Action(number, at, said, faces, undone=number in undone)
-            for number, at, said, faces in rows
+            Action(number, at, said, faces, undone=number in undone, undoes=undoes)
+            for number, at, said, undoes, faces in rows
         ]
 
     def _append(self, command: str, undoes: int | None) -> int:
@@ -335,8 +336,8 @@ class Statements:
         return int(newest)
 
     def _take_back(self, action: int, command: str) -> Action:
-        found = self._listed("id = ?", action)
-        if not found:
+        """Take back an action; what was said in the first place, and whether it is undone now."""
+        if not self._connection.rows("select 1 from action where id = ?", (action,)):
             raise UsageError(f"There is no action {action}: 'facecluster log' lists them.")
         said = action
         while target := self._undoes(said):
@@ -350,7 +351,7 @@ class Statements:
                 f"update {table} set revoked_by = ? where action = ?", (undone.get(said), said)
             )
         follow_undo(self._connection, said, undone=said in undone)
-        return found[0]
+        return self._listed("id = ?", said)[0]
 
     def _undoes(self, action: int) -> int | None:
         rows = self._connection.rows("select undoes from action where id = ?", (action,))
