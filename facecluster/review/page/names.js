@@ -5,7 +5,7 @@ import { state } from "./state.js";
 const MOST = 8;
 
 // Without case and accents, so that "zoe" finds "Zoë".
-const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+const fold = (text) => text.normalize("NFD").replace(/[\p{M}\u200c\u200d]/gu, "").toLowerCase();
 
 function matches(text) {
   const wanted = fold(text);
