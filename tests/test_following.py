@@ -242,3 +242,17 @@ def test_an_edit_that_a_stopped_scan_saw_and_that_then_moved_keeps_the_words(
     draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=7)
     look(library, folder)
     assert shown(library) == {"new.png": ["Alice"], "b.png": [None, None]}
+
+
+def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_of_nobody_else_known(
+    library: Library, folder: Path
+) -> None:
+    ann = next(face.face for face in library.faces() if face.path.endswith("b.png"))
+    person = library.statements.person("Ann", create=True)
+    library.statements.say([Fact(ann, "is", person)], command="name")
+    forget(library, "Ann")
+    (folder / "b.png").unlink()
+    draw(folder / "moved.png", (5, 8, 1), (51, 30, 2), note=9)
+    look(library, folder)
+    assert shown(library) == {"a.png": ["Alice"], "moved.png": [None]}
+    assert len(library.photos()) == 2

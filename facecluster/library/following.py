@@ -75,7 +75,7 @@ class Following:
 
     def gone(self, paths: Iterable[str]) -> None:
         """Note which files go, of those of whose photos something was said, or will be by an
-        earlier note."""
+        earlier note, or on which somebody was forgotten."""
         awaiting = {new for (new,) in self._connection.rows("select new from changed_file")}
         for path in paths:
             for photo, said in self._connection.rows(
@@ -84,7 +84,7 @@ class Following:
                 " from file where path = ? and photo is not null",
                 (path,),
             ):
-                if said or photo in awaiting:
+                if said or photo in awaiting or self._forgetting.shares(photo):
                     self._connection.run(
                         "insert into changed_file (path, old) values (?, ?)", (path, photo)
                     )
