@@ -244,6 +244,23 @@ def test_an_edit_that_a_stopped_scan_saw_and_that_then_moved_keeps_the_words(
     assert shown(library) == {"new.png": ["Alice"], "b.png": [None, None]}
 
 
+def test_what_is_new_to_a_stopped_scan_is_told_though_a_photo_went_meanwhile(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    draw(tmp_path / "elsewhere" / "one.png", (30, 8, 4))
+    last = draw(tmp_path / "elsewhere" / "two.png", (30, 8, 5))
+    look(library, last.parent)
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    stop_after(library, folder, "copy.png")
+    last.unlink()
+    look(library, last.parent)
+    (folder / "a.png").unlink()
+    (folder / "copy.png").unlink()
+    draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=5)
+    look(library, folder)
+    assert shown(library)["new.png"] == ["Alice"]
+
+
 def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_of_nobody_else_known(
     library: Library, folder: Path
 ) -> None:

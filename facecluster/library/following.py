@@ -229,6 +229,10 @@ def drop_orphans(connection: Connection) -> None:
         f" join statement on statement.face = face.id where same.sha256 = {content}"
         f" or {moments_of('same.sha256', content)})"
     )
+    # SQLite gives the numbers of the last photos again: they are new to a scan that was stopped.
+    connection.run(
+        "update unfinished_scan set newest = min(newest, (select coalesce(max(id), 0) from photo))"
+    )
 
 
 def _share(box: Box, width: int, height: int) -> Box:
