@@ -191,3 +191,85 @@ def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_and_costs_no
     draw(folder / "moved.png", (6, 8, 3), (50, 8, 4), (20, 44, 5), note=10)
     look(library, folder)
     assert shown(library)["moved.png"] == [None, "Bob"]
+
+
+@pytest.mark.parametrize("copy", ["0.png", "z.png"])
+def test_an_edit_in_two_files_has_the_words_though_the_original_is_kept(
+    library: Library, folder: Path, copy: str
+) -> None:
+    shutil.move(folder / "a.png", folder / "kept.png")
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=3)
+    shutil.copy(folder / "a.png", folder / copy)
+    look(library, folder)
+    edited = min(copy, "a.png")  # one photo, listed by its first file
+    assert shown(library) == {edited: ["Alice"], "kept.png": ["Alice"], "b.png": [None, None]}
+
+
+@pytest.mark.parametrize("copy", ["0.png", "z.png"])
+def test_an_edit_copied_over_another_photo_keeps_the_words(
+    library: Library, folder: Path, copy: str
+) -> None:
+    draw(folder / copy, (30, 8, 4))
+    look(library, folder)
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=3)
+    shutil.copy(folder / "a.png", folder / copy)
+    look(library, folder)
+    assert shown(library) == {min(copy, "a.png"): ["Alice"], "b.png": [None, None]}
+
+
+@pytest.mark.parametrize("moved_to", [".", "deep"])
+def test_two_copies_edited_apart_both_keep_the_words(
+    library: Library, folder: Path, moved_to: str
+) -> None:
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    look(library, folder)
+    for note, name in ((3, "a.png"), (4, "copy.png")):
+        (folder / name).unlink()
+        draw(folder / moved_to / name, (4, 8, 1), (50, 30, 2), note=note)
+    look(library, folder)
+    assert shown(library) == {"a.png": ["Alice"], "copy.png": ["Alice"], "b.png": [None, None]}
+    library.statements.undo(command="undo")
+    library.statements.undo(command="undo")
+    assert shown(library)["a.png"] == shown(library)["copy.png"] == [None, None]
+
+
+def test_an_edit_that_a_stopped_scan_saw_and_that_then_moved_keeps_the_words(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=6)
+    stop_after(library, folder, "a.png")
+    (folder / "a.png").unlink()
+    draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=7)
+    look(library, folder)
+    assert shown(library) == {"new.png": ["Alice"], "b.png": [None, None]}
+
+
+def test_what_is_new_to_a_stopped_scan_is_told_though_a_photo_went_meanwhile(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    draw(tmp_path / "elsewhere" / "one.png", (30, 8, 4))
+    last = draw(tmp_path / "elsewhere" / "two.png", (30, 8, 5))
+    look(library, last.parent)
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    stop_after(library, folder, "copy.png")
+    last.unlink()
+    look(library, last.parent)
+    (folder / "a.png").unlink()
+    (folder / "copy.png").unlink()
+    draw(folder / "deep" / "new.png", (4, 8, 1), (50, 30, 2), note=5)
+    look(library, folder)
+    assert shown(library)["new.png"] == ["Alice"]
+
+
+def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_of_nobody_else_known(
+    library: Library, folder: Path
+) -> None:
+    ann = next(face.face for face in library.faces() if face.path.endswith("b.png"))
+    person = library.statements.person("Ann", create=True)
+    library.statements.say([Fact(ann, "is", person)], command="name")
+    forget(library, "Ann")
+    (folder / "b.png").unlink()
+    draw(folder / "moved.png", (5, 8, 1), (51, 30, 2), note=9)
+    look(library, folder)
+    assert shown(library) == {"a.png": ["Alice"], "moved.png": [None]}
+    assert len(library.photos()) == 2

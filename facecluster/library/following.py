@@ -9,7 +9,9 @@ next one, which also has to know what was new to the stopped one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,18 @@ from facecluster.library.vectors import unpack_vectors
 from facecluster.records import Box
 
 __all__ = ["Following", "drop_orphans"]
+
+
+class _Note(NamedTuple):
+    """That one photo follows another, in the order in which it was noted; known: it was there
+    before the scan, lived: in a file. moved: not in the same file."""
+
+    id: int
+    old: int
+    new: int
+    known: bool = False
+    lived: bool = False
+    moved: bool = False
 
 
 class Following:
@@ -59,27 +73,36 @@ class Following:
             (path, old, new, int(known), int(bool(lived))),
         )
 
-    def gone(self, path: str) -> None:
-        """Note that a file goes, if something was said of its photo."""
-        self._connection.run(
-            "insert into changed_file (path, old) select path, photo from file where path = ?"
-            " and exists (select 1 from face join statement on statement.face = face.id"
-            " where face.photo = file.photo)",
-            (path,),
-        )
+    def gone(self, paths: Iterable[str]) -> None:
+        """Note which files go, of those of whose photos something was said, or will be by an
+        earlier note, or on which somebody was forgotten."""
+        awaiting = {new for (new,) in self._connection.rows("select new from changed_file")}
+        for path in paths:
+            for photo, said in self._connection.rows(
+                "select photo, exists (select 1 from face join statement"
+                " on statement.face = face.id where face.photo = file.photo)"
+                " from file where path = ? and photo is not null",
+                (path,),
+            ):
+                if said or photo in awaiting or self._forgetting.shares(photo):
+                    self._connection.run(
+                        "insert into changed_file (path, old) values (?, ?)", (path, photo)
+                    )
 
     def carry_out(self, newest: int, roots: Sequence[str]) -> None:
         """Let what was said follow, all or nothing, at the end of a scan of these folders; newest
         was the last photo before it."""
         with self._connection.transaction():
-            for old, new in self._moved(newest):
-                self._forgetting.move(old, new)
-                self._follow(old, new, was_known=False)
-            for old, new, known, lived in self._connection.rows(
-                "select old, new, known, lived from changed_file where new is not null order by id"
-            ):
-                if not (lived and self._came_from_elsewhere(new)):
-                    self._follow(old, new, was_known=bool(known))
+            notes = sorted([*self._changed(newest), *self._moved(newest)])
+            # Two copies may each have become something else: what was said is for both.
+            waiting = Counter(note.old for note in notes)
+            for note in notes:
+                waiting[note.old] -= 1
+                if note.moved:
+                    self._forgetting.move(note.old, note.new)
+                elif note.lived and self._came_from_elsewhere(note.new):
+                    continue
+                self._follow(note, stays=waiting[note.old] > 0)
             self._connection.run("delete from changed_file")
             self._connection.run_many(
                 "delete from unfinished_scan where path = ?", self._ended(roots)
@@ -102,24 +125,40 @@ class Following:
             (photo,),
         )
 
-    def _moved(self, newest: int) -> list[tuple[int, int]]:
+    def _changed(self, newest: int) -> list[_Note]:
+        """Files that have another content; what is new since this photo was not there before."""
+        return [
+            _Note(number, old, new, known=bool(known), lived=bool(lived))
+            for number, old, new, known, lived in self._connection.rows(
+                "select id, old, new, known and new <= ?1, lived and new <= ?1 from changed_file"
+                " where new is not null",
+                (newest,),
+            )
+        ]
+
+    def _moved(self, newest: int) -> list[_Note]:
         """Photos that have no file any more, and new ones that are the same pictures.
 
         Their faces are at the very same places, and nothing was said of any of them. All at once:
         SQLite then sorts the places of all faces once.
         """
         rows = self._connection.rows(
-            "select distinct mine.photo, other.photo from changed_file"
+            "select max(changed_file.id), mine.photo, other.photo from changed_file"
             " join face mine on mine.photo = changed_file.old join face other"
             " on (other.x0, other.y0, other.x1, other.y1) = (mine.x0, mine.y0, mine.x1, mine.y1)"
             " where changed_file.new is null and other.photo > ?"
             " and not exists (select 1 from file where file.photo = mine.photo)"
             " and exists (select 1 from file where file.photo = other.photo)"
             " and not exists (select 1 from face join statement on statement.face = face.id"
-            " where face.photo = other.photo)",
+            " where face.photo = other.photo)"
+            " group by 2, 3",
             (newest,),
         )
-        return [(old, new) for old, new in rows if self._same_picture(old, new)]
+        return [
+            _Note(number, old, new, moved=True)
+            for number, old, new in rows
+            if self._same_picture(old, new)
+        ]
 
     def _same_picture(self, old: int, new: int) -> bool:
         """Whether both have the same faces, but for those that were forgotten on the old one."""
@@ -127,21 +166,22 @@ class Following:
         faces = [face for face in self._seen_faces(new) if not left_out(face.box, places)]
         return same_picture(self._seen_faces(old), faces)
 
-    def _follow(self, old_photo: int, new_photo: int, *, was_known: bool) -> None:
+    def _follow(self, note: _Note, *, stays: bool) -> None:
         """Let the statements about a file's old content follow its faces into the new content.
 
-        They move; or, when another file still has the old content, are said of the new one too.
+        They move; or, when another file still has the old content, or they stay for a content that
+        another file of it has now, are said of the new one too.
         Content that was known before has a history of its own, which nothing is added to but
         what would otherwise be left without a file.
         """
-        left = self._connection.rows("select 1 from file where photo = ?", (old_photo,))
-        if left and was_known:
+        left = self._connection.rows("select 1 from file where photo = ?", (note.old,))
+        if left and note.known:
             return
-        old, new = (self._seen_faces(photo) for photo in (old_photo, new_photo))
+        old, new = (self._seen_faces(photo) for photo in (note.old, note.new))
         for one, other in same_faces(old, new):
             if self._connection.rows("select 1 from statement where face = ?", (other,)):
                 continue
-            if left:
+            if left or stays:
                 self._connection.run(
                     "insert into statement (action, face, kind, person, part, revoked_by)"
                     " select action, ?, kind, person, part, revoked_by from statement"
@@ -177,16 +217,21 @@ def drop_orphans(connection: Connection) -> None:
     """Delete photos that no file has, unless the user said something of one of their faces.
 
     A clip's frames stay together: what is known of its content must be all of it. What a file was
-    before its change stays while that is only noted.
+    before its change, or, if it has faces, before it went, stays while that is only noted.
     """
     content = "substr(photo.sha256, 1, 64)"
     connection.run(
         "delete from photo"
-        " where id not in (select old from changed_file where new is not null)"
+        " where id not in (select old from changed_file where new is not null"
+        " or exists (select 1 from face where face.photo = old))"
         " and not exists (select 1 from file where file.photo = photo.id)"
         " and not exists (select 1 from photo same join face on face.photo = same.id"
         f" join statement on statement.face = face.id where same.sha256 = {content}"
         f" or {moments_of('same.sha256', content)})"
+    )
+    # SQLite gives the numbers of the last photos again: they are new to a scan that was stopped.
+    connection.run(
+        "update unfinished_scan set newest = min(newest, (select coalesce(max(id), 0) from photo))"
     )
 
 

@@ -173,8 +173,7 @@ class Scanned:
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""
         with self._connection.transaction():
-            for path in paths:
-                self._following.gone(path)
+            self._following.gone(paths)
             self._connection.run_many(
                 f"delete from file where {_OF_FILE}", ((path,) for path in paths)
             )
