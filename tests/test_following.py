@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up_networks import draw, fake_analyzer
+from made_up_networks import FakeDetector, draw, fake_analyzer
 
 from facecluster.library import Fact, Library
 from facecluster.people import forget, regroup
@@ -273,3 +273,15 @@ def test_who_was_forgotten_stays_away_from_a_moved_and_edited_photo_of_nobody_el
     look(library, folder)
     assert shown(library) == {"a.png": ["Alice"], "moved.png": [None]}
     assert len(library.photos()) == 2
+
+
+def test_a_known_photo_renamed_over_one_with_a_forgotten_face_keeps_its_own(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "c.png", (4, 8, 3), note=9)  # where Alice is on a.png
+    look(library, folder)
+    forget(library, "Alice")
+    (folder / "c.png").rename(folder / "a.png")
+    for _ in scan(library, [folder], fake_analyzer(FakeDetector("another"))):
+        pass
+    assert len(shown(library)["a.png"]) == 1

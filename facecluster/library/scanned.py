@@ -235,7 +235,9 @@ class Scanned:
         )
         known = self._connection.rows("select id from photo where sha256 = ?", (photo.sha256,))
         if analysis.embeddings is not None:
-            places = self._forgetting.places(photo, before[0][0] if before else None)
+            # Content that was known has places of its own: a file renamed over another is no edit.
+            edited = before[0][0] if before and not known else None
+            places = self._forgetting.places(photo, edited)
             faces, vectors = _without(places, analysis.faces, analysis.embeddings)
             number = self._put_photo(photo, detector)
             self._put_faces(number, faces, vectors, model)
