@@ -31,7 +31,7 @@ def corners(svg: str) -> list[list[tuple[float, float]]]:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_the_curve_goes_through_its_points(seed: int, count: int) -> None:
     chance = np.random.default_rng(seed)

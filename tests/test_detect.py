@@ -53,7 +53,7 @@ def test_no_pictures_give_no_lists(detector):
 SMALLEST = Detector(min_face=12, min_share=0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([1.0, 2.0, 7.0]))
 def test_any_size_and_scale_gives_one_sound_list(height, width, scale):
     (faces,) = SMALLEST.detect([picture(noise(height, width), scale)])
@@ -93,7 +93,7 @@ def whole(level):
     return pixels
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 90), st.integers(1, 60), st.integers(1, 60), st.integers(1, 30))
 def test_a_level_is_the_area_mean(height, width, new_height, new_width):
     pixels = noise(height, width)
@@ -121,7 +121,7 @@ def test_large_levels_are_in_memory_one_by_one():
     assert detect._groups(sizes[:2]) == [sizes[:1], sizes[1:2]]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(24, 70), st.integers(24, 70), st.integers(12, 23), st.integers(12, 23))
 def test_what_a_cell_sees_is_a_part_of_the_level_not_rounded(height, width, small_h, small_w):
     pixels = noise(height, width)
@@ -134,7 +134,7 @@ def test_what_a_cell_sees_is_a_part_of_the_level_not_rounded(height, width, smal
         assert np.allclose(crop, level[2 * y : 2 * y + 12, 2 * x : 2 * x + 12], atol=1e-3)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.floats(-30, 80), min_size=2, max_size=2),
     st.floats(0.6, 90),
@@ -183,7 +183,7 @@ def overlap(a, b, of_smaller):
     return shared / (min(areas) if of_smaller else sum(areas) - shared)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 40), st.integers(0, 10_000), st.sampled_from([0.5, 0.7]))
 def test_suppression_equals_the_plain_loop(count, seed, most):
     generator = np.random.default_rng(seed)
@@ -218,7 +218,6 @@ def test_the_networks_are_those_of_facenet_pytorch():
 
 
 @given(st.integers(0, 70))
-@settings(deadline=None)
 def test_few_sizes_reach_a_network_and_every_crop_has_its_own_answer(count):
     sizes = set()
 
@@ -296,7 +295,7 @@ def test_the_first_look_of_r_net_changes_no_score_above_it():
     assert exact[~asked, 0].max(initial=0) < 0.6
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(6, 60), st.integers(6, 400)), min_size=1, max_size=5))
 def test_every_cell_of_every_level_is_once_on_the_sheet(sizes):
     sizes.sort(reverse=True)  # as in a pyramid

@@ -187,7 +187,7 @@ def test_real_photos_in_every_orientation_look_the_same(kind):
         assert np.abs(picture.pixels.astype(int) - upright.pixels).mean() < 4
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64), st.booleans())
 def test_reduction_is_whole_and_never_below_longest(tmp_path, width, height, longest, is_jpeg):
     path = tmp_path / ("a.jpg" if is_jpeg else "a.png")
@@ -274,7 +274,7 @@ def test_a_file_cut_anywhere_is_unreadable_or_read_whole(tmp_path, suffix):
         read(cut)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["jpg", "png", "gif", "bmp", "webp", "heic", "avif"]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),

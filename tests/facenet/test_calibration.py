@@ -58,7 +58,7 @@ def test_rates_are_counted_where_pairs_are_and_go_on_as_they_fell() -> None:
         assert one.extrapolated or one.threshold == pytest.approx(counted, rel=0.02)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(0, 4), min_size=20, max_size=60),
     st.lists(st.floats(0, 4), min_size=100, max_size=300),

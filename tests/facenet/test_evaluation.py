@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 @given(DISTANCES, DISTANCES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_curve_area_and_equal_error_equal_naive_loops(same: Floats, different: Floats) -> None:
     curve = e.roc(same, different)
     for threshold, far, val in zip(curve.thresholds, curve.far, curve.val, strict=True):
@@ -46,7 +46,7 @@ def test_the_curve_area_and_equal_error_equal_naive_loops(same: Floats, differen
 
 
 @given(DISTANCES, st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_threshold_of_a_rate_keeps_it_and_is_the_largest(different: Floats, far: float) -> None:
     found = e.threshold_at_far(different, far)
     rate = e.false_accept_rate(different, found.threshold)
@@ -70,7 +70,7 @@ def test_few_pairs_do_not_show_a_low_rate() -> None:
 
 
 @given(st.integers(1, 60), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_bound_solves_the_binomial_equation(pairs: int, data: st.DataObject) -> None:
     accepted = data.draw(st.integers(0, pairs - 1))
     bound = e.false_accept_bound(accepted, pairs)
@@ -82,7 +82,7 @@ def test_the_bound_solves_the_binomial_equation(pairs: int, data: st.DataObject)
 
 
 @given(DISTANCES, DISTANCES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_best_threshold_is_best(same: Floats, different: Floats) -> None:
     distances = np.concatenate([same, different])
     truth = np.arange(len(distances)) < len(same)
@@ -190,7 +190,7 @@ def test_other_files_are_refused(content: str, reason: str, tmp_path: Path) -> N
 
 
 @given(LABELS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_agreement_equals_naive_loops(rows: NDArray[np.int64]) -> None:
     labels, truth = rows
     n = range(len(labels))

@@ -11,7 +11,7 @@ def unit(rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 30), st.sampled_from([0.05, 0.2, 1.0]))
 def test_mined_are_argmax_positives_and_argmin_negatives(seed, count, margin):
     chance = np.random.default_rng(seed)

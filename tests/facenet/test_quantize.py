@@ -23,7 +23,7 @@ VALUES = arrays.arrays(
 
 
 @given(VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_round_trip_is_within_half_a_step(values: NDArray[np.float32]) -> None:
     scale = q.scale_for(values)
     if not np.isfinite(scale):
@@ -33,7 +33,7 @@ def test_the_round_trip_is_within_half_a_step(values: NDArray[np.float32]) -> No
 
 
 @given(st.integers(0, 10_000), st.sampled_from([2, 64, 128, 512]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_distances_move_by_no_more_than_the_bound(seed: int, dimension: int) -> None:
     rows = units(6, dimension, seed)
     scale = q.scale_for(rows)
@@ -44,7 +44,7 @@ def test_distances_move_by_no_more_than_the_bound(seed: int, dimension: int) -> 
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_both_ways_to_the_distances_equal_a_naive_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, right = (

@@ -39,7 +39,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_nobody_and_no_day_is_on_both_sides(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(3, 12), min_size=6, max_size=12))

@@ -92,7 +92,7 @@ def replay(tree: Dendrogram, rows, constraints):
     assert {frozenset(group) for group in members.values()} == partition(cut(tree, tree.threshold))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 300),
@@ -132,7 +132,7 @@ def test_equals_scipy_with_copies_of_rows(threshold):
     assert partition(ours(rows, threshold)) == partition(oracle(rows, threshold))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(st.tuples(*[st.integers(-1, 1)] * 3).filter(any), min_size=1, max_size=24),
     threshold=st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0]),
@@ -161,7 +161,7 @@ def statements(draw, largest=24):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     stated=statements(),
     seed=st.integers(0, 2**32 - 1),
@@ -194,7 +194,7 @@ def test_no_rows_have_no_merges():
     assert len(tree.rows) == len(tree.heights) == len(cut(tree, 1.0)) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), noise=st.sampled_from([0.3, 0.9, 2.0]))
 def test_the_order_of_the_rows_does_not_matter(seed, noise):
     rows = people(seed, 150, 16, noise, 15)

@@ -39,7 +39,7 @@ def test_like_rows_are_put_side_by_side():
     assert np.count_nonzero(np.diff(who[order])) == 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     m=st.integers(2, 150),

@@ -23,7 +23,7 @@ def naive(means):
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     m=st.integers(1, 60),
@@ -86,7 +86,7 @@ def test_the_first_radius_holds_some_tens_in_a_crowd(m):
     assert 8 <= np.median(near) <= 100
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 12), count=st.integers(0, 40))
 def test_edges_are_listed_at_both_their_ends(seed, size, count):
     a, b = np.random.default_rng(seed).integers(size, size=(2, count)).astype(np.int32)
@@ -96,7 +96,7 @@ def test_edges_are_listed_at_both_their_ends(seed, size, count):
         assert numbers[starts[vertex] : starts[vertex + 1]].tolist() == plain
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 40))
 def test_edges_are_those_of_a_plain_list(seed, size):
     chance = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def naively(rows, labels, threshold, constraints):
     return {frozenset(one) for one in groups}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 120),

@@ -46,7 +46,7 @@ def libraries(draw):
     return rows, Constraints(drawn[same], drawn[~same], photos)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     library=libraries(),
     setting=st.sampled_from(
@@ -134,7 +134,7 @@ def test_arrays_that_do_not_fit_are_refused(constraints, message):
         constraints.validate(2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 30).flatmap(
         lambda n: st.tuples(
@@ -164,7 +164,7 @@ def test_subset_keeps_the_statements_among_its_rows():
     assert part.photos.tolist() == [5, 3, 0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_what_is_said_of_a_group_is_the_subset_for_its_rows(seed, n):
     rng = np.random.default_rng(seed)

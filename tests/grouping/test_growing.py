@@ -39,7 +39,7 @@ def said(seed: int, n: int) -> Constraints:
     st.sampled_from([0.3, 0.7, 1.1]),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_from_nothing_the_groups_are_those_of_a_full_pass(
     seed: int, n: int, people: int, scatter: float, by_centroid: bool
 ) -> None:
@@ -130,7 +130,7 @@ def test_new_faces_merge_as_one_pair_at_a_time_would(seed: int) -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(8, 60), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_leaves_a_group_and_what_was_said_holds(
     seed: int, n: int, by_centroid: bool
 ) -> None:

@@ -80,7 +80,7 @@ def test_a_name_taken_back_lets_go_what_is_not_alike() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(8, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_settled_obeys_and_nobody_else_moves(seed: int, n: int) -> None:
     rows, stated = faces(seed, n, 4, 0.7), said(seed, n)
     before = group(

@@ -13,7 +13,7 @@ def vectors(seed, n, dimension=5):
     return np.random.default_rng(seed).normal(size=(n, dimension)).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40), turns=st.integers(0, 6))
 def test_sums_are_those_of_plain_lists_of_rows(seed, n, turns):
     rows, chance = vectors(seed, n), np.random.default_rng(seed)

@@ -121,7 +121,7 @@ class Rules:
         return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(words=st.lists(WORDS, max_size=9))
 def test_constraints_are_the_rules_and_never_contradict_themselves(
     six: Library,
@@ -162,7 +162,7 @@ def test_faces_taken_out_one_by_one_are_apart_from_the_others_and_from_each_othe
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(words=st.lists(WORDS.filter(lambda word: word[0] != "undo"), max_size=6))
 def test_undo_gives_exactly_the_earlier_bonds(
     six: Library,

@@ -175,7 +175,7 @@ def test_numbers_of_deleted_faces_are_not_given_again(library: Library, put: Put
 
 
 @given(st.integers(1, 40), st.integers(1, 200), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_vectors_come_back_as_unit_rows_nearly_unchanged(
     count: int, dimension: int, seed: int
 ) -> None:

@@ -66,7 +66,7 @@ def forget_merges(path: Path) -> None:
         kept.execute("delete from merges")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(1, 40),
     people=st.integers(1, 8),

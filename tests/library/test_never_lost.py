@@ -370,4 +370,4 @@ class NeverLost(RuleBasedStateMachine):
 
 
 TestNeverLost = NeverLost.TestCase
-TestNeverLost.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestNeverLost.settings = settings(max_examples=25, stateful_step_count=25)
