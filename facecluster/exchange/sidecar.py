@@ -11,12 +11,13 @@ import contextlib
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from facecluster.exchange import xmp
+from facecluster.exchange.edits import Edits, declared_prefixes
 from facecluster.exchange.frames import stored_size, to_stored
 from facecluster.exchange.matching import Named, Rejected, same_name
 from facecluster.exchange.packets import load_if_there
@@ -26,16 +27,6 @@ from facecluster.records import Box, Photo
 
 __all__ = ["Change", "change_for", "change_of", "merged", "unified_diff", "write"]
 
-_PREFIXES = {
-    "rdf": xmp.RDF,
-    "mwg-rs": xmp.MWG,
-    "stArea": xmp.AREA,
-    "stDim": xmp.SIZE,
-    "MP": xmp.MP,
-    "MPRI": xmp.MPRI,
-    "MPReg": xmp.MPREG,
-    "Iptc4xmpExt": xmp.IPTC,
-}
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -138,7 +129,7 @@ def merged(
     there = xmp.read(root, stored)
     if there.other_shape:
         raise UnusableFile(f"is left as it is: {there.unusable[0]}")
-    edits = _Edits(data)
+    edits = Edits(data)
     changed: list[xmp.Region] = []
     for form, old in ((_MWG, there.mwg), (_MP, there.mp)):
         changed += _merge_regions(edits, form, old, wanted, denied)
@@ -192,53 +183,8 @@ def write(change: Change) -> None:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
 
 
-class _Edits:
-    """Replacements of pieces of a text, made all at once; and properties to be added."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.added: list[str] = []
-        self._pieces: list[tuple[int, int, bytes]] = []
-
-    def replace(self, start: int, end: int, text: str) -> None:
-        """Put the text in the place of these bytes."""
-        self._pieces.append((start, end, text.encode()))
-
-    def remove(self, element: Element) -> None:
-        """Take the element out, with the blanks before it."""
-        start = len(self.data[: element.start].rstrip())
-        self._pieces.append((start, element.end, b""))
-
-    def append(self, last: Element, texts: Iterable[str]) -> None:
-        """Put list items behind this one, each on a line of its own if it has one."""
-        line = self.data.rfind(b"\n", 0, last.start)
-        indent = self.data[max(line, 0) : last.start]
-        blank = indent.decode() if indent.isspace() else ""
-        self.replace(last.end, last.end, "".join(blank + text for text in texts))
-
-    def applied(self, root: Element) -> bytes:
-        """The text with every replacement and addition."""
-        if self.added:
-            rdf = next(
-                (one for one in (root, *root.children) if one.name == f"{xmp.RDF} RDF"), None
-            )
-            if rdf is None or rdf.inner_end is None:
-                raise UnusableFile("is no XMP that can be added to")
-            about = f"{xmp.RDF} about"
-            same = next((c.attributes[about] for c in rdf.children if about in c.attributes), "")
-            text = f"<rdf:Description{_declared(_PREFIXES)} rdf:about={quoteattr(same)}>\n"
-            text += "".join(f"{one}\n" for one in self.added) + "</rdf:Description>\n"
-            # in front of the blanks that indent the end tag, so that its line stays as it is
-            place = len(self.data[: rdf.inner_end].rstrip(b" \t"))
-            self.replace(place, place, text)
-        data = self.data
-        for start, end, piece in sorted(self._pieces, reverse=True):
-            data = data[:start] + piece + data[end:]
-        return data
-
-
 def _merge_regions(
-    edits: _Edits,
+    edits: Edits,
     form: _Form,
     old: Sequence[xmp.Region],
     wanted: Sequence[tuple[str, Box]],
@@ -259,14 +205,14 @@ def _merge_regions(
     return changed
 
 
-def _rename(edits: _Edits, form: _Form, region: xmp.Region, name: str) -> None:
+def _rename(edits: Edits, form: _Form, region: xmp.Region, name: str) -> None:
     """Change only the name where that is an element of its own, else write the region anew."""
     field = xmp.field_of(region.element, form.label)
     if field is not None and field.inner_end is not None and not field.children:
         start = edits.data.index(b">", field.start) + 1
         edits.replace(start, field.inner_end, escape(name))
         return
-    text = form.item(name, region.box, _declared(form.prefixes))
+    text = form.item(name, region.box, declared_prefixes(form.prefixes))
     edits.replace(region.element.start, region.element.end, text)
 
 
@@ -279,7 +225,7 @@ def _unmatched(
 
 
 def _add_regions(
-    edits: _Edits,
+    edits: Edits,
     root: Element,
     form: _Form,
     new: Sequence[tuple[str, Box]],
@@ -290,7 +236,7 @@ def _add_regions(
         bag = xmp.field_of(regions, form.list)
         items = xmp.items(bag)
         if bag is not None and items:
-            declared = _declared(form.prefixes)
+            declared = declared_prefixes(form.prefixes)
             edits.append(items[-1], [form.item(name, box, declared) for name, box in new])
             if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
                 text = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
@@ -316,7 +262,7 @@ def _add_regions(
 
 
 def _merge_people(
-    edits: _Edits,
+    edits: Edits,
     root: Element,
     there: xmp.Metadata,
     names: Sequence[str],
@@ -339,7 +285,7 @@ def _merge_people(
         if not any(same_name(name, other) for other in (*there.people, *new)):
             new.append(name)
     if new and items:
-        declared = _declared(("rdf",))
+        declared = declared_prefixes(("rdf",))
         edits.append(items[-1], [f"<rdf:li{declared}>{escape(name)}</rdf:li>" for name in new])
     elif new:
         for bag in bags:
@@ -382,11 +328,6 @@ def _is_denied(region: xmp.Region, denied: Sequence[tuple[str, Box]]) -> bool:
 def _near(one: Box, other: Box) -> bool:
     sides = ("x0", "y0", "x1", "y1")
     return all(abs(getattr(one, side) - getattr(other, side)) <= 1e-6 for side in sides)
-
-
-def _declared(prefixes: Iterable[str]) -> str:
-    """The namespace declarations of these prefixes, so that a piece of text can stand anywhere."""
-    return "".join(f' xmlns:{prefix}="{_PREFIXES[prefix]}"' for prefix in prefixes)
 
 
 def _number(share: float) -> str:
