@@ -11,7 +11,7 @@ import contextlib
 import difflib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -19,10 +19,10 @@ from xml.sax.saxutils import escape
 from facecluster.exchange import xmp
 from facecluster.exchange.edits import Edits, declared_prefixes
 from facecluster.exchange.frames import stored_size, to_stored
-from facecluster.exchange.matching import Named, Rejected, same_name
+from facecluster.exchange.matching import SAME_PLACE_IOU, Named, Rejected, same_name
 from facecluster.exchange.packets import load_if_there
 from facecluster.exchange.tree import Element, UnusableFile, parse
-from facecluster.library.matching import SAME_FACE_IOU, match_faces
+from facecluster.library.matching import match_faces
 from facecluster.records import Box, Photo
 
 __all__ = ["Change", "change_for", "change_of", "merged", "unified_diff", "write"]
@@ -132,8 +132,9 @@ def merged(
     edits = Edits(data)
     changed: list[xmp.Region] = []
     for form, old in ((_MWG, there.mwg), (_MP, there.mp)):
-        changed += _merge_regions(edits, form, old, wanted, denied)
-        new = _unmatched(old, wanted)
+        pairs = _pairs(old, wanted, denied)
+        changed += _merge_regions(edits, form, old, wanted, denied, pairs)
+        new = [one for place, one in enumerate(wanted) if place not in pairs.values()]
         if new:
             _add_regions(edits, root, form, new, stored)
     _merge_people(edits, root, there, [name for name, _ in wanted], changed)
@@ -183,15 +184,28 @@ def write(change: Change) -> None:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
 
 
+def _pairs(
+    regions: Sequence[xmp.Region],
+    wanted: Sequence[tuple[str, Box]],
+    denied: Sequence[tuple[str, Box]],
+) -> dict[int, int]:
+    """By a region's place which of the wanted it is the box of, as an import would find it."""
+    boxes = [box for _, box in wanted]
+    # A region of a face that is only said not to be somebody is none of the face beside it.
+    others = [box for box in dict.fromkeys(box for _, box in denied) if box not in boxes]
+    pairs = match_faces([one.box for one in regions], boxes + others, least=SAME_PLACE_IOU)
+    return {place: other for place, other in pairs if other < len(boxes)}
+
+
 def _merge_regions(
     edits: Edits,
     form: _Form,
     old: Sequence[xmp.Region],
     wanted: Sequence[tuple[str, Box]],
     denied: Sequence[tuple[str, Box]],
+    pairs: Mapping[int, int],
 ) -> list[xmp.Region]:
     """Note the edits of regions that are there already; those that lose their name."""
-    pairs = dict(match_faces([region.box for region in old], [box for _, box in wanted]))
     changed = []
     for place, region in enumerate(old):
         if place in pairs:
@@ -214,14 +228,6 @@ def _rename(edits: Edits, form: _Form, region: xmp.Region, name: str) -> None:
         return
     text = form.item(name, region.box, declared_prefixes(form.prefixes))
     edits.replace(region.element.start, region.element.end, text)
-
-
-def _unmatched(
-    old: Sequence[xmp.Region], wanted: Sequence[tuple[str, Box]]
-) -> list[tuple[str, Box]]:
-    pairs = match_faces([region.box for region in old], [box for _, box in wanted])
-    there = {other for _, other in pairs}
-    return [one for place, one in enumerate(wanted) if place not in there]
 
 
 def _add_regions(
@@ -305,22 +311,20 @@ def _verify(
 ) -> None:
     """UnusableFile unless the new text, read back, has all that was asked for and all there was."""
     for old, new in ((before.mwg, after.mwg), (before.mp, after.mp)):
-        named = [
-            any(same_name(name, one.name) and box.iou(one.box) >= SAME_FACE_IOU for one in new)
-            for name, box in wanted
-        ]
+        pairs = _pairs(new, wanted, denied)
+        named = {i for place, i in pairs.items() if same_name(new[place].name, wanted[i][0])}
         kept = [
             _is_denied(one, denied) or any(_near(one.box, other.box) for other in new)
             for one in old
         ]
         people = [any(same_name(name, one) for one in after.people) for name, _ in wanted]
-        if not all((*named, *kept, *people)):
+        if len(named) < len(wanted) or not all((*kept, *people)):
             raise UnusableFile("has a form to which names cannot be added safely")
 
 
 def _is_denied(region: xmp.Region, denied: Sequence[tuple[str, Box]]) -> bool:
     return any(
-        same_name(region.name, name) and region.box.iou(box) >= SAME_FACE_IOU
+        same_name(region.name, name) and region.box.iou(box) >= SAME_PLACE_IOU
         for name, box in denied
     )
 

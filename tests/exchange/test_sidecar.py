@@ -137,6 +137,20 @@ def test_a_rejected_name_is_taken_out_only_at_its_place() -> None:
     assert said(both).people == ("Uncle", "Bea")
 
 
+def test_a_wide_box_is_of_the_face_that_it_fits_best() -> None:
+    beside = Box(0.22, 0.2, 0.42, 0.4)  # overlaps Alcie's box with an IoU of 0.25
+    between = Box(0.13, 0.2, 0.37, 0.4)  # each of the two with more than 0.3
+    data = DIGIKAM.replace(
+        b'x="0.2" stArea:y="0.3" stArea:w="0.2"', b'x="0.25" stArea:y="0.3" stArea:w="0.24"'
+    )
+    assert sides(said(data).mwg[0].box) == pytest.approx(sides(between))
+    both = merged(data, [("Alice", ALCIE), ("Bea", beside)], [], STORED)
+    assert sorted(names(both)) == ["Alice", "Bea"]
+    # not Zoe there, but maybe Alcie: no box for Bea, who is beside
+    near = Box(0.12, 0.2, 0.36, 0.4)
+    assert names(merged(data, [("Bea", beside)], [("Zoe", near)], STORED)) == ["Alcie", "Bea"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
