@@ -111,16 +111,27 @@ def _put(source: Path, target: Path, how: How) -> None:
     else:
         # Under another name first: a copy that was stopped half-way must not look like a whole one.
         # A short one, as the photo's own may be as long as the system allows; always the same, so
-        # that the next run writes over what was left.
+        # that the next run takes away what was left.
         digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
         part = target.with_name(f".facecluster-{digest[:16]}.part")
         try:
-            shutil.copy2(source, part)
+            _copy(source, part)
             os.replace(part, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
+
+
+def _copy(source: Path, part: Path) -> None:
+    """Copy the photo, with its times and rights, into a file that is new under this name."""
+    part.unlink(missing_ok=True)
+    # The name can be foreseen: never into what somebody else has put there, such as a link.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # not on every system
+    with open(source, "rb") as photo, open(os.open(part, flags, 0o600), "wb") as copy:
+        shutil.copyfileobj(photo, copy, 1 << 20)
+    shutil.copystat(source, part)
 
 
 def _is_there(source: Path, target: Path) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, fill: Fill, tmp_
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
 
 
-def test_what_a_killed_copy_leaves_is_written_over_by_the_next_run(
+def test_what_a_killed_copy_leaves_is_taken_away_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts: list[object] = []
@@ -113,6 +114,32 @@ def test_what_a_killed_copy_leaves_is_written_over_by_the_next_run(
     for _ in range(2):
         list(place({"Ann": [source]}, tmp_path / "p", "copy"))
     assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_copy_goes_through_no_link_that_somebody_put_in_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    source, home, victim = tmp_path / "a.jpg", tmp_path / "p" / "Ann", tmp_path / "victim"
+    source.write_bytes(b"photo")
+    source.chmod(0o640)
+    victim.write_bytes(b"mine")
+    home.mkdir(parents=True)
+    part = home / f".facecluster-{sha256(b'a.jpg').hexdigest()[:16]}.part"
+    part.symlink_to(victim)
+    if when == "meanwhile":
+        monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+    (placed,) = place({"Ann": [source]}, tmp_path / "p", "copy")
+    assert victim.read_bytes() == b"mine"
+    assert placed.new == (when == "before")
+    if placed.new:
+        copy = placed.path.lstat()
+        assert placed.path.read_bytes() == b"photo" and not placed.path.is_symlink()
+        assert (copy.st_mode, copy.st_mtime_ns) == (
+            source.stat().st_mode,
+            source.stat().st_mtime_ns,
+        )
+        assert tree(home) == ["a.jpg"]
 
 
 def test_a_name_as_long_as_the_system_allows_is_copied(tmp_path: Path) -> None:
