@@ -52,17 +52,27 @@ def photos_of_people(library: Library, roots: Sequence[str] | None) -> dict[str,
 
 
 def folder_names(people: Iterable[str]) -> dict[str, str]:
-    """A folder name for each person, no two alike, that every system takes."""
-    names: dict[str, str] = {}
+    """A folder name for each person, no two alike, that every system takes.
+
+    The same whoever else is there: else a later run would put one person's photos into the folder
+    of another.
+    """
     taken: set[str] = set()
-    for person in sorted(people):
-        name = "".join("_" if letter in _FORBIDDEN else letter for letter in person)
-        # A leading dot would hide it, and Windows drops trailing ones. Names are bytes on disks.
-        name = name.encode()[:200].decode(errors="ignore").strip(" .") or "_"
-        if name.split(".")[0].casefold() in _RESERVED:
-            name += "_"
-        names[person] = _free(name, "", taken)
-    return names
+    return {person: _free(_folder_name(person), "", taken) for person in sorted(people)}
+
+
+def _folder_name(person: str) -> str:
+    """The name itself if it can be one; else what is left of it, and four digits of its hash."""
+    name = "".join("_" if letter in _FORBIDDEN else letter for letter in person)
+    # A leading dot would hide it, and Windows drops trailing ones. Names are bytes on disks.
+    name = name.encode()[:200].decode(errors="ignore").strip(" .") or "_"
+    if name.split(".")[0].casefold() in _RESERVED:
+        name += "_"
+    if name == person:
+        return name
+    # Names that differ in case alone are one person's, and shall have one folder.
+    digest = hashlib.sha256(_folded(person).encode()).hexdigest()
+    return f"{name} ({digest[:4]})"
 
 
 def place(people: dict[str, list[Path]], folder: Path, how: How) -> Iterator[Placed]:
@@ -145,8 +155,13 @@ def _is_there(source: Path, target: Path) -> bool:
 def _free(stem: str, suffix: str, taken: set[str]) -> str:
     """The first of "stem", "stem (2)", ... that is not taken, also where case does not count."""
     number, name = 1, stem + suffix
-    while unicodedata.normalize("NFC", name).casefold() in taken:
+    while _folded(name) in taken:
         number += 1
         name = f"{stem} ({number}){suffix}"
-    taken.add(unicodedata.normalize("NFC", name).casefold())
+    taken.add(_folded(name))
     return name
+
+
+def _folded(name: str) -> str:
+    """Equal for names that a disk may take for one."""
+    return unicodedata.normalize("NFC", name).casefold()

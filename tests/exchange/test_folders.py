@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_each_person_has_a_folder_with_their_photos(
         "15 photos added, 0 were there, in 2 folders.\n",
     )
     expected = [f"Ann/{number}.jpg" for number in range(2, 9)]
-    expected += [f"Zoë _&_ _'{{0}}/{number}.jpg" for number in range(1, 9)]
+    expected += [f"Zoë _&_ _'{{0}} (e439)/{number}.jpg" for number in range(1, 9)]
     assert tree(folder) == sorted(expected)
     one = folder / "Ann" / "2.jpg"
     assert one.read_bytes() == (album / "2.jpg").read_bytes()
@@ -169,7 +170,27 @@ def test_folder_names_are_names_and_all_different(people: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("person", "folder"), [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B")]
+    ("person", "folder"),
+    [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B"), ("Tom Jr.", "Tom Jr")],
 )
-def test_odd_names_stay_inside(person: str, folder: str) -> None:
-    assert folder_names([person]) == {person: folder}
+def test_odd_names_stay_inside_and_are_marked(person: str, folder: str) -> None:
+    name = folder_names([person])[person]
+    assert re.fullmatch(re.escape(folder) + r" \([0-9a-f]{4}\)", name)
+    assert folder_names([person.upper()])[person.upper()].casefold() == name.casefold()
+
+
+def test_a_folder_is_one_persons_whoever_else_is_there(tmp_path: Path) -> None:
+    sources = {}
+    for person in ("Tom Jr.", "Tom Jr", "Tom Jr?", "Tom Jr:"):
+        sources[person] = tmp_path / f"{len(sources)}.jpg"
+        sources[person].write_bytes(person.encode())
+    folder = tmp_path / "p"
+    for people in (["Tom Jr."], ["Tom Jr:", "Tom Jr"], list(sources)):
+        assert not [
+            one
+            for one in place({person: [sources[person]] for person in people}, folder, "copy")
+            if one.error
+        ]
+    assert len(list(folder.iterdir())) == 4
+    assert tree(folder / "Tom Jr") == ["1.jpg"]
+    assert all(len(tree(home)) == 1 for home in folder.iterdir())
