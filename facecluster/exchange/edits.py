@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from facecluster.exchange import xmp
 from facecluster.exchange.tree import Element, UnusableFile
@@ -20,6 +21,9 @@ _PREFIXES = {
     "MPReg": xmp.MPREG,
     "Iptc4xmpExt": xmp.IPTC,
 }
+
+_TAG = re.compile(rb"<([^\s/>]+)")
+_ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
 class Edits:
@@ -39,12 +43,59 @@ class Edits:
         start = len(self.data[: element.start].rstrip())
         self._pieces.append((start, element.end, b""))
 
+    def set_text(self, element: Element, text: str) -> None:
+        """Make this text all that is in the element."""
+        if element.inner_end is None:
+            self.fill(element, escape(text))
+        else:
+            self.replace(self._start_tag(element)[1], element.inner_end, escape(text))
+
+    def fill(self, element: Element, xml: str) -> None:
+        """Put this behind all else in the element, which may be an empty tag."""
+        if element.inner_end is None:
+            self.replace(element.end - 2, element.end, f">{xml}</{self._tag(element)}>")
+        else:
+            place = len(self.data[: element.inner_end].rstrip())
+            self.replace(place, place, xml)
+
+    def set_attribute(self, element: Element, name: str, value: str) -> None:
+        """Change the value of an attribute that is there."""
+        self.replace(*self._start_tag(element)[0][name].span(2), quoteattr(value))
+
+    def add_attribute(self, element: Element, like: str, local: str, value: str) -> None:
+        """Put an attribute behind one that is there, in the same namespace."""
+        there = self._start_tag(element)[0][like]
+        prefix = there[1].decode().rpartition(":")[0]
+        self.replace(there.end(), there.end(), f" {prefix}:{local}={quoteattr(value)}")
+
+    def remove_attribute(self, element: Element, name: str) -> None:
+        """Take an attribute out, with the blanks before it."""
+        self.replace(*self._start_tag(element)[0][name].span(), "")
+
     def append(self, last: Element, texts: Iterable[str]) -> None:
         """Put list items behind this one, each on a line of its own if it has one."""
         line = self.data.rfind(b"\n", 0, last.start)
         indent = self.data[max(line, 0) : last.start]
         blank = indent.decode() if indent.isspace() else ""
         self.replace(last.end, last.end, "".join(blank + text for text in texts))
+
+    def _tag(self, element: Element) -> str:
+        """The element's name as it is written."""
+        found = _TAG.match(self.data, element.start)
+        assert found is not None  # an element starts with a tag
+        return found[1].decode()
+
+    def _start_tag(self, element: Element) -> tuple[dict[str, re.Match[bytes]], int]:
+        """Where each attribute stands, and where the tag ends: a value may have a ">" in it."""
+        place = element.start + 1 + len(self._tag(element).encode())
+        found = []
+        while one := _ATTRIBUTE.match(self.data, place):
+            place = one.end()
+            if one[1] != b"xmlns" and not one[1].startswith(b"xmlns:"):
+                found.append(one)
+        # The parser tells attributes in the order of the text, without declarations of namespaces.
+        places = dict(zip(element.attributes, found, strict=True))
+        return places, self.data.index(b">", place) + 1
 
     def applied(self, root: Element) -> bytes:
         """The text with every replacement and addition."""

@@ -48,25 +48,32 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one of the two standards names its property, the list in it, and a region's name."""
+    """How one of the two standards names its property, the list in it, and a region's name.
+
+    The last also as it is written.
+    """
 
     property: str
     list: str
     label: str
     prefixes: tuple[str, ...]
+    label_tag: str
+
+    def field(self, name: str, declared: str = "") -> str:
+        """A region's name as an element."""
+        return f"<{self.label_tag}{declared}>{escape(name)}</{self.label_tag}>"
 
     def item(self, name: str, box: Box, declared: str = "") -> str:
         """One region as a list item."""
         if self.property.startswith(xmp.MP):
             shares = ", ".join(_number(x) for x in (box.x0, box.y0, box.width, box.height))
-            inner = f"<MPReg:Rectangle>{shares}</MPReg:Rectangle>"
-            inner += f"<MPReg:PersonDisplayName>{escape(name)}</MPReg:PersonDisplayName>"
+            inner = f"<MPReg:Rectangle>{shares}</MPReg:Rectangle>{self.field(name)}"
         else:
             middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.width, box.height)
             area = " ".join(
                 f'stArea:{key}="{_number(x)}"' for key, x in zip("xywh", middle, strict=True)
             )
-            inner = f"<mwg-rs:Name>{escape(name)}</mwg-rs:Name><mwg-rs:Type>Face</mwg-rs:Type>"
+            inner = f"{self.field(name)}<mwg-rs:Type>Face</mwg-rs:Type>"
             inner += f'<mwg-rs:Area {area} stArea:unit="normalized"/>'
         return f'<rdf:li{declared} rdf:parseType="Resource">{inner}</rdf:li>'
 
@@ -76,13 +83,19 @@ _MWG = _Form(
     f"{xmp.MWG} RegionList",
     f"{xmp.MWG} Name",
     ("rdf", "mwg-rs", "stArea", "stDim"),
+    "mwg-rs:Name",
 )
 _MP = _Form(
     f"{xmp.MP} RegionInfo",
     f"{xmp.MPRI} Regions",
     f"{xmp.MPREG} PersonDisplayName",
     ("rdf", "MPRI", "MPReg"),
+    "MPReg:PersonDisplayName",
 )
+# Which contact of the user's a region of Microsoft's is: no longer true with another name.
+_CONTACT = {
+    f"{xmp.MPREG} {key}" for key in ("PersonEmailDigest", "PersonLiveIdCID", "PersonSourceID")
+}
 
 
 def change_for(
@@ -220,14 +233,29 @@ def _merge_regions(
 
 
 def _rename(edits: Edits, form: _Form, region: xmp.Region, name: str) -> None:
-    """Change only the name where that is an element of its own, else write the region anew."""
+    """Change only the name, however it is written, and what else said who the face is."""
+    nodes = xmp.nodes(region.element)
+    for node in nodes:
+        for key in _CONTACT & node.attributes.keys():
+            edits.remove_attribute(node, key)
+        for child in node.children:
+            if child.name in _CONTACT:
+                edits.remove(child)
+    for node in nodes:
+        if form.label in node.attributes:
+            edits.set_attribute(node, form.label, name)
+            return
     field = xmp.field_of(region.element, form.label)
-    if field is not None and field.inner_end is not None and not field.children:
-        start = edits.data.index(b">", field.start) + 1
-        edits.replace(start, field.inner_end, escape(name))
-        return
-    text = form.item(name, region.box, declared_prefixes(form.prefixes))
-    edits.replace(region.element.start, region.element.end, text)
+    declared = declared_prefixes(form.prefixes)
+    if field is not None and not field.children:
+        edits.set_text(field, name)
+    elif field is not None:
+        edits.replace(field.start, field.end, form.field(name, declared))
+    elif nodes[-1] is region.element and not region.element.children:
+        # An item that is all attributes may hold no element; of MWG's there is none such.
+        edits.add_attribute(region.element, f"{xmp.MPREG} Rectangle", "PersonDisplayName", name)
+    else:
+        edits.fill(nodes[-1], form.field(name, declared))
 
 
 def _add_regions(

@@ -27,6 +27,7 @@ __all__ = [
     "field_of",
     "items",
     "named_faces",
+    "nodes",
     "properties",
     "read",
 ]
@@ -144,7 +145,7 @@ def properties(root: Element, name: str) -> Iterator[Element]:
 
 def field_of(struct: Element, name: str) -> Element | None:
     """The element of one field of a structure, which may be inside a nested rdf:Description."""
-    for node in _nodes(struct):
+    for node in nodes(struct):
         for child in node.children:
             if child.name == name:
                 return child
@@ -153,7 +154,7 @@ def field_of(struct: Element, name: str) -> Element | None:
 
 def value_of(struct: Element, name: str) -> str:
     """The text of one field, written as an element or as an attribute; "" when there is none."""
-    for node in _nodes(struct):
+    for node in nodes(struct):
         if name in node.attributes:
             return node.attributes[name].strip()
     found = field_of(struct, name)
@@ -167,7 +168,7 @@ def items(bag: Element | None) -> list[Element]:
     return [item for one in lists for item in one.children if item.name == f"{RDF} li"]
 
 
-def _nodes(struct: Element) -> list[Element]:
+def nodes(struct: Element) -> list[Element]:
     """Where the fields of a structure may stand: on the element, or on a Description in it."""
     inner = [child for child in struct.children if child.name == f"{RDF} Description"]
     return [struct, *inner]
