@@ -50,13 +50,14 @@ class Change:
 class _Form:
     """How one of the two standards names its property, the list in it, and a region's name.
 
-    The last also as it is written.
+    The last two also as they are written.
     """
 
     property: str
     list: str
     label: str
     prefixes: tuple[str, ...]
+    list_tag: str
     label_tag: str
 
     def field(self, name: str, declared: str = "") -> str:
@@ -83,6 +84,7 @@ _MWG = _Form(
     f"{xmp.MWG} RegionList",
     f"{xmp.MWG} Name",
     ("rdf", "mwg-rs", "stArea", "stDim"),
+    "mwg-rs:RegionList",
     "mwg-rs:Name",
 )
 _MP = _Form(
@@ -90,6 +92,7 @@ _MP = _Form(
     f"{xmp.MPRI} Regions",
     f"{xmp.MPREG} PersonDisplayName",
     ("rdf", "MPRI", "MPReg"),
+    "MPRI:Regions",
     "MPReg:PersonDisplayName",
 )
 # Which contact of the user's a region of Microsoft's is: no longer true with another name.
@@ -266,18 +269,13 @@ def _add_regions(
     stored: tuple[int, int],
 ) -> None:
     size = f'stDim:w="{stored[0]}" stDim:h="{stored[1]}" stDim:unit="pixel"'
-    for regions in xmp.properties(root, form.property):
-        bag = xmp.field_of(regions, form.list)
-        items = xmp.items(bag)
-        if bag is not None and items:
-            declared = declared_prefixes(form.prefixes)
-            edits.append(items[-1], [form.item(name, box, declared) for name, box in new])
-            if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
-                text = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
-                edits.replace(bag.start, bag.start, text)
+    there = list(xmp.properties(root, form.property))
+    there.sort(key=lambda one: not xmp.items(xmp.field_of(one, form.list)))
+    if there:
+        if _fill_regions(edits, form, there[0], new, size):
             return
-        # Without a region there is nothing to lose but the size, which is written anew.
-        edits.replace(regions.start, regions.end, "")
+        # Nothing is in it that could be lost.
+        edits.replace(there[0].start, there[0].end, "")
     lines = "".join(f"\n        {form.item(name, box)}" for name, box in new)
     bag_text = f"<rdf:Bag>{lines}\n      </rdf:Bag>"
     if form is _MWG:
@@ -293,6 +291,34 @@ def _add_regions(
             f"      <MPRI:Regions>{bag_text}</MPRI:Regions>\n"
             "    </MP:RegionInfo>"
         )
+
+
+def _fill_regions(
+    edits: Edits, form: _Form, regions: Element, new: Sequence[tuple[str, Box]], size: str
+) -> bool:
+    """Note that the regions get into this property; whether it can hold them."""
+    declared = declared_prefixes(form.prefixes)
+    texts = [form.item(name, box, declared) for name, box in new]
+    bag, node = xmp.field_of(regions, form.list), xmp.nodes(regions)[-1]
+    whole = f"<rdf:Bag{declared}>{''.join(texts)}</rdf:Bag>"
+    dimensions = ""
+    if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
+        dimensions = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
+    if bag is None:
+        # An element without any field in it may be of a form that takes none.
+        if node is not regions or node.children:
+            inner = f"<{form.list_tag}{declared}>{whole}</{form.list_tag}>"
+            edits.fill(node, dimensions + inner)
+            return True
+        return False
+    edits.replace(bag.start, bag.start, dimensions)
+    if items := xmp.items(bag):
+        edits.append(items[-1], texts)
+    elif lists := xmp.lists(bag):
+        edits.fill(lists[0], "".join(texts))
+    else:
+        edits.fill(bag, whole)
+    return True
 
 
 def _merge_people(

@@ -26,6 +26,7 @@ __all__ = [
     "Region",
     "field_of",
     "items",
+    "lists",
     "named_faces",
     "nodes",
     "properties",
@@ -163,9 +164,13 @@ def value_of(struct: Element, name: str) -> str:
 
 def items(bag: Element | None) -> list[Element]:
     """The list items of a property that is a bag, a sequence or an alternative."""
+    return [item for one in lists(bag) for item in one.children if item.name == f"{RDF} li"]
+
+
+def lists(bag: Element | None) -> list[Element]:
+    """The bag, sequence or alternative in a property, which has one at most if it is well made."""
     kinds = {f"{RDF} Bag", f"{RDF} Seq", f"{RDF} Alt"}
-    lists = [child for child in (bag.children if bag else ()) if child.name in kinds]
-    return [item for one in lists for item in one.children if item.name == f"{RDF} li"]
+    return [child for child in (bag.children if bag else ()) if child.name in kinds]
 
 
 def nodes(struct: Element) -> list[Element]:

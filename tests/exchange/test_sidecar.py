@@ -258,6 +258,38 @@ def test_empty_lists_are_filled() -> None:
     assert found.people == ("Bea",)
 
 
+DATE = "<MPRI:DateRegionsValid>2019-01-01T00:00:00Z</MPRI:DateRegionsValid>"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"{DATE}<MPRI:Regions><rdf:Bag/></MPRI:Regions>",
+        f"<MPRI:Regions><rdf:Seq>\n</rdf:Seq></MPRI:Regions>{DATE}",
+        f"{DATE}<MPRI:Regions/>",
+        DATE,
+        f"<rdf:Description>{DATE}</rdf:Description>",
+        "<rdf:Description MPRI:DateRegionsValid='2019'/>",
+    ],
+    ids=range(6),
+)
+def test_what_is_beside_an_empty_list_stays(inside: str) -> None:
+    empty = packet(f"<MP:RegionInfo rdf:parseType='Resource'>{inside}</MP:RegionInfo>")
+    once = merged(empty, [("Bea", NEW)], [], STORED)
+    assert once.count(b"DateRegionsValid") == empty.count(b"DateRegionsValid")
+    assert once.count(b"<MP:RegionInfo") == 1
+    twice = merged(once, [("Bea", NEW), ("Ann", ALCIE)], [], STORED)
+    assert [one.name for one in said(twice).mp] == ["Bea", "Ann"]
+    assert [one.name for one in said(twice).mwg] == ["Bea", "Ann"]
+
+
+def test_an_empty_list_of_regions_is_filled_and_gets_the_size_once() -> None:
+    for size in ("", 'stDim:w="120" stDim:h="80" stDim:unit="pixel"'):
+        after = merged(mwg("", size), [("Bea", NEW)], [], STORED)
+        assert names(after) == ["Bea"]
+        assert after.count(b"<mwg-rs:Regions") == after.count(b"AppliedToDimensions") == 1
+
+
 def test_a_change_is_told_as_a_diff_and_written_whole(tmp_path: Path) -> None:
     path = picture(tmp_path, 1)
     target = tmp_path / "1.jpg.xmp"
