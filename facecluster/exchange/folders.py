@@ -52,17 +52,27 @@ def photos_of_people(library: Library, roots: Sequence[str] | None) -> dict[str,
 
 
 def folder_names(people: Iterable[str]) -> dict[str, str]:
-    """A folder name for each person, no two alike, that every system takes."""
-    names: dict[str, str] = {}
+    """A folder name for each person, no two alike, that every system takes.
+
+    The same whoever else is there: else a later run would put one person's photos into the folder
+    of another.
+    """
     taken: set[str] = set()
-    for person in sorted(people):
-        name = "".join("_" if letter in _FORBIDDEN else letter for letter in person)
-        # A leading dot would hide it, and Windows drops trailing ones. Names are bytes on disks.
-        name = name.encode()[:200].decode(errors="ignore").strip(" .") or "_"
-        if name.split(".")[0].casefold() in _RESERVED:
-            name += "_"
-        names[person] = _free(name, "", taken)
-    return names
+    return {person: _free(_folder_name(person), "", taken) for person in sorted(people)}
+
+
+def _folder_name(person: str) -> str:
+    """The name itself if it can be one; else what is left of it, and four digits of its hash."""
+    name = "".join("_" if letter in _FORBIDDEN else letter for letter in person)
+    # A leading dot would hide it, and Windows drops trailing ones. Names are bytes on disks.
+    name = name.encode()[:200].decode(errors="ignore").strip(" .") or "_"
+    if name.split(".")[0].casefold() in _RESERVED:
+        name += "_"
+    if name == person:
+        return name
+    # Names that differ in case alone are one person's, and shall have one folder.
+    digest = hashlib.sha256(_folded(person).encode()).hexdigest()
+    return f"{name} ({digest[:4]})"
 
 
 def place(people: dict[str, list[Path]], folder: Path, how: How) -> Iterator[Placed]:
@@ -111,16 +121,27 @@ def _put(source: Path, target: Path, how: How) -> None:
     else:
         # Under another name first: a copy that was stopped half-way must not look like a whole one.
         # A short one, as the photo's own may be as long as the system allows; always the same, so
-        # that the next run writes over what was left.
+        # that the next run takes away what was left.
         digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
         part = target.with_name(f".facecluster-{digest[:16]}.part")
         try:
-            shutil.copy2(source, part)
+            _copy(source, part)
             os.replace(part, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
+
+
+def _copy(source: Path, part: Path) -> None:
+    """Copy the photo, with its times and rights, into a file that is new under this name."""
+    part.unlink(missing_ok=True)
+    # The name can be foreseen: never into what somebody else has put there, such as a link.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # not on every system
+    with open(source, "rb") as photo, open(os.open(part, flags, 0o600), "wb") as copy:
+        shutil.copyfileobj(photo, copy, 1 << 20)
+    shutil.copystat(source, part)
 
 
 def _is_there(source: Path, target: Path) -> bool:
@@ -134,8 +155,13 @@ def _is_there(source: Path, target: Path) -> bool:
 def _free(stem: str, suffix: str, taken: set[str]) -> str:
     """The first of "stem", "stem (2)", ... that is not taken, also where case does not count."""
     number, name = 1, stem + suffix
-    while unicodedata.normalize("NFC", name).casefold() in taken:
+    while _folded(name) in taken:
         number += 1
         name = f"{stem} ({number}){suffix}"
-    taken.add(unicodedata.normalize("NFC", name).casefold())
+    taken.add(_folded(name))
     return name
+
+
+def _folded(name: str) -> str:
+    """Equal for names that a disk may take for one."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -12,11 +12,21 @@ from facecluster.library.matching import SAME_FACE_IOU, match_faces
 from facecluster.library.statements import clean_name, name_key
 from facecluster.records import Box
 
-__all__ = ["Conflict", "Import", "Named", "Rejected", "collect", "said_of_faces", "same_name"]
+__all__ = [
+    "SAME_PLACE_IOU",
+    "Conflict",
+    "Import",
+    "Named",
+    "Rejected",
+    "collect",
+    "said_of_faces",
+    "same_name",
+]
 
 # Tools draw faces larger or smaller than this detector does: whole heads, squares. Two faces of
-# one photo overlap far less than a fifth.
-_SAME_PLACE = 0.3
+# one photo overlap far less than a fifth. An export needs the same limit: else it does not find
+# the box that an import took a name from.
+SAME_PLACE_IOU = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ def collect(
             pairs = match_faces(
                 [one.box for one in found],
                 [_inside(face.box, edges) for face in there],
-                least=_SAME_PLACE,
+                least=SAME_PLACE_IOU,
             )
             for place, other in sorted(pairs):
                 _judge(found[place], there[other], stated, denied, result)

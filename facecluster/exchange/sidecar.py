@@ -11,31 +11,22 @@ import contextlib
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from facecluster.exchange import xmp
+from facecluster.exchange.edits import Edits, declared_prefixes
 from facecluster.exchange.frames import stored_size, to_stored
-from facecluster.exchange.matching import Named, Rejected, same_name
+from facecluster.exchange.matching import SAME_PLACE_IOU, Named, Rejected, same_name
 from facecluster.exchange.packets import load_if_there
 from facecluster.exchange.tree import Element, UnusableFile, parse
-from facecluster.library.matching import SAME_FACE_IOU, match_faces
+from facecluster.library.matching import match_faces
 from facecluster.records import Box, Photo
 
 __all__ = ["Change", "change_for", "change_of", "merged", "unified_diff", "write"]
 
-_PREFIXES = {
-    "rdf": xmp.RDF,
-    "mwg-rs": xmp.MWG,
-    "stArea": xmp.AREA,
-    "stDim": xmp.SIZE,
-    "MP": xmp.MP,
-    "MPRI": xmp.MPRI,
-    "MPReg": xmp.MPREG,
-    "Iptc4xmpExt": xmp.IPTC,
-}
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -57,25 +48,33 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one of the two standards names its property, the list in it, and a region's name."""
+    """How one of the two standards names its property, the list in it, and a region's name.
+
+    The last two also as they are written.
+    """
 
     property: str
     list: str
     label: str
     prefixes: tuple[str, ...]
+    list_tag: str
+    label_tag: str
+
+    def field(self, name: str, declared: str = "") -> str:
+        """A region's name as an element."""
+        return f"<{self.label_tag}{declared}>{escape(name)}</{self.label_tag}>"
 
     def item(self, name: str, box: Box, declared: str = "") -> str:
         """One region as a list item."""
         if self.property.startswith(xmp.MP):
             shares = ", ".join(_number(x) for x in (box.x0, box.y0, box.width, box.height))
-            inner = f"<MPReg:Rectangle>{shares}</MPReg:Rectangle>"
-            inner += f"<MPReg:PersonDisplayName>{escape(name)}</MPReg:PersonDisplayName>"
+            inner = f"<MPReg:Rectangle>{shares}</MPReg:Rectangle>{self.field(name)}"
         else:
             middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.width, box.height)
             area = " ".join(
                 f'stArea:{key}="{_number(x)}"' for key, x in zip("xywh", middle, strict=True)
             )
-            inner = f"<mwg-rs:Name>{escape(name)}</mwg-rs:Name><mwg-rs:Type>Face</mwg-rs:Type>"
+            inner = f"{self.field(name)}<mwg-rs:Type>Face</mwg-rs:Type>"
             inner += f'<mwg-rs:Area {area} stArea:unit="normalized"/>'
         return f'<rdf:li{declared} rdf:parseType="Resource">{inner}</rdf:li>'
 
@@ -85,13 +84,21 @@ _MWG = _Form(
     f"{xmp.MWG} RegionList",
     f"{xmp.MWG} Name",
     ("rdf", "mwg-rs", "stArea", "stDim"),
+    "mwg-rs:RegionList",
+    "mwg-rs:Name",
 )
 _MP = _Form(
     f"{xmp.MP} RegionInfo",
     f"{xmp.MPRI} Regions",
     f"{xmp.MPREG} PersonDisplayName",
     ("rdf", "MPRI", "MPReg"),
+    "MPRI:Regions",
+    "MPReg:PersonDisplayName",
 )
+# Which contact of the user's a region of Microsoft's is: no longer true with another name.
+_CONTACT = {
+    f"{xmp.MPREG} {key}" for key in ("PersonEmailDigest", "PersonLiveIdCID", "PersonSourceID")
+}
 
 
 def change_for(
@@ -138,11 +145,12 @@ def merged(
     there = xmp.read(root, stored)
     if there.other_shape:
         raise UnusableFile(f"is left as it is: {there.unusable[0]}")
-    edits = _Edits(data)
+    edits = Edits(data)
     changed: list[xmp.Region] = []
     for form, old in ((_MWG, there.mwg), (_MP, there.mp)):
-        changed += _merge_regions(edits, form, old, wanted, denied)
-        new = _unmatched(old, wanted)
+        pairs = _pairs(old, wanted, denied)
+        changed += _merge_regions(edits, form, old, wanted, denied, pairs)
+        new = [one for place, one in enumerate(wanted) if place not in pairs.values()]
         if new:
             _add_regions(edits, root, form, new, stored)
     _merge_people(edits, root, there, [name for name, _ in wanted], changed)
@@ -192,60 +200,28 @@ def write(change: Change) -> None:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
 
 
-class _Edits:
-    """Replacements of pieces of a text, made all at once; and properties to be added."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.added: list[str] = []
-        self._pieces: list[tuple[int, int, bytes]] = []
-
-    def replace(self, start: int, end: int, text: str) -> None:
-        """Put the text in the place of these bytes."""
-        self._pieces.append((start, end, text.encode()))
-
-    def remove(self, element: Element) -> None:
-        """Take the element out, with the blanks before it."""
-        start = len(self.data[: element.start].rstrip())
-        self._pieces.append((start, element.end, b""))
-
-    def append(self, last: Element, texts: Iterable[str]) -> None:
-        """Put list items behind this one, each on a line of its own if it has one."""
-        line = self.data.rfind(b"\n", 0, last.start)
-        indent = self.data[max(line, 0) : last.start]
-        blank = indent.decode() if indent.isspace() else ""
-        self.replace(last.end, last.end, "".join(blank + text for text in texts))
-
-    def applied(self, root: Element) -> bytes:
-        """The text with every replacement and addition."""
-        if self.added:
-            rdf = next(
-                (one for one in (root, *root.children) if one.name == f"{xmp.RDF} RDF"), None
-            )
-            if rdf is None or rdf.inner_end is None:
-                raise UnusableFile("is no XMP that can be added to")
-            about = f"{xmp.RDF} about"
-            same = next((c.attributes[about] for c in rdf.children if about in c.attributes), "")
-            text = f"<rdf:Description{_declared(_PREFIXES)} rdf:about={quoteattr(same)}>\n"
-            text += "".join(f"{one}\n" for one in self.added) + "</rdf:Description>\n"
-            # in front of the blanks that indent the end tag, so that its line stays as it is
-            place = len(self.data[: rdf.inner_end].rstrip(b" \t"))
-            self.replace(place, place, text)
-        data = self.data
-        for start, end, piece in sorted(self._pieces, reverse=True):
-            data = data[:start] + piece + data[end:]
-        return data
+def _pairs(
+    regions: Sequence[xmp.Region],
+    wanted: Sequence[tuple[str, Box]],
+    denied: Sequence[tuple[str, Box]],
+) -> dict[int, int]:
+    """By a region's place which of the wanted it is the box of, as an import would find it."""
+    boxes = [box for _, box in wanted]
+    # A region of a face that is only said not to be somebody is none of the face beside it.
+    others = [box for box in dict.fromkeys(box for _, box in denied) if box not in boxes]
+    pairs = match_faces([one.box for one in regions], boxes + others, least=SAME_PLACE_IOU)
+    return {place: other for place, other in pairs if other < len(boxes)}
 
 
 def _merge_regions(
-    edits: _Edits,
+    edits: Edits,
     form: _Form,
     old: Sequence[xmp.Region],
     wanted: Sequence[tuple[str, Box]],
     denied: Sequence[tuple[str, Box]],
+    pairs: Mapping[int, int],
 ) -> list[xmp.Region]:
     """Note the edits of regions that are there already; those that lose their name."""
-    pairs = dict(match_faces([region.box for region in old], [box for _, box in wanted]))
     changed = []
     for place, region in enumerate(old):
         if place in pairs:
@@ -259,45 +235,47 @@ def _merge_regions(
     return changed
 
 
-def _rename(edits: _Edits, form: _Form, region: xmp.Region, name: str) -> None:
-    """Change only the name where that is an element of its own, else write the region anew."""
+def _rename(edits: Edits, form: _Form, region: xmp.Region, name: str) -> None:
+    """Change only the name, however it is written, and what else said who the face is."""
+    nodes = xmp.nodes(region.element)
+    for node in nodes:
+        for key in _CONTACT & node.attributes.keys():
+            edits.remove_attribute(node, key)
+        for child in node.children:
+            if child.name in _CONTACT:
+                edits.remove(child)
+    for node in nodes:
+        if form.label in node.attributes:
+            edits.set_attribute(node, form.label, name)
+            return
     field = xmp.field_of(region.element, form.label)
-    if field is not None and field.inner_end is not None and not field.children:
-        start = edits.data.index(b">", field.start) + 1
-        edits.replace(start, field.inner_end, escape(name))
-        return
-    text = form.item(name, region.box, _declared(form.prefixes))
-    edits.replace(region.element.start, region.element.end, text)
-
-
-def _unmatched(
-    old: Sequence[xmp.Region], wanted: Sequence[tuple[str, Box]]
-) -> list[tuple[str, Box]]:
-    pairs = match_faces([region.box for region in old], [box for _, box in wanted])
-    there = {other for _, other in pairs}
-    return [one for place, one in enumerate(wanted) if place not in there]
+    declared = declared_prefixes(form.prefixes)
+    if field is not None and not field.children:
+        edits.set_text(field, name)
+    elif field is not None:
+        edits.replace(field.start, field.end, form.field(name, declared))
+    elif nodes[-1] is region.element and not region.element.children:
+        # An item that is all attributes may hold no element; of MWG's there is none such.
+        edits.add_attribute(region.element, f"{xmp.MPREG} Rectangle", "PersonDisplayName", name)
+    else:
+        edits.fill(nodes[-1], form.field(name, declared))
 
 
 def _add_regions(
-    edits: _Edits,
+    edits: Edits,
     root: Element,
     form: _Form,
     new: Sequence[tuple[str, Box]],
     stored: tuple[int, int],
 ) -> None:
     size = f'stDim:w="{stored[0]}" stDim:h="{stored[1]}" stDim:unit="pixel"'
-    for regions in xmp.properties(root, form.property):
-        bag = xmp.field_of(regions, form.list)
-        items = xmp.items(bag)
-        if bag is not None and items:
-            declared = _declared(form.prefixes)
-            edits.append(items[-1], [form.item(name, box, declared) for name, box in new])
-            if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
-                text = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
-                edits.replace(bag.start, bag.start, text)
+    there = list(xmp.properties(root, form.property))
+    there.sort(key=lambda one: not xmp.items(xmp.field_of(one, form.list)))
+    if there:
+        if _fill_regions(edits, form, there[0], new, size):
             return
-        # Without a region there is nothing to lose but the size, which is written anew.
-        edits.replace(regions.start, regions.end, "")
+        # Nothing is in it that could be lost.
+        edits.replace(there[0].start, there[0].end, "")
     lines = "".join(f"\n        {form.item(name, box)}" for name, box in new)
     bag_text = f"<rdf:Bag>{lines}\n      </rdf:Bag>"
     if form is _MWG:
@@ -315,8 +293,36 @@ def _add_regions(
         )
 
 
+def _fill_regions(
+    edits: Edits, form: _Form, regions: Element, new: Sequence[tuple[str, Box]], size: str
+) -> bool:
+    """Note that the regions get into this property; whether it can hold them."""
+    declared = declared_prefixes(form.prefixes)
+    texts = [form.item(name, box, declared) for name, box in new]
+    bag, node = xmp.field_of(regions, form.list), xmp.nodes(regions)[-1]
+    whole = f"<rdf:Bag{declared}>{''.join(texts)}</rdf:Bag>"
+    dimensions = ""
+    if form is _MWG and xmp.field_of(regions, f"{xmp.MWG} AppliedToDimensions") is None:
+        dimensions = f"<mwg-rs:AppliedToDimensions{declared} {size}/>"
+    if bag is None:
+        # An element without any field in it may be of a form that takes none.
+        if node is not regions or node.children:
+            inner = f"<{form.list_tag}{declared}>{whole}</{form.list_tag}>"
+            edits.fill(node, dimensions + inner)
+            return True
+        return False
+    edits.replace(bag.start, bag.start, dimensions)
+    if items := xmp.items(bag):
+        edits.append(items[-1], texts)
+    elif lists := xmp.lists(bag):
+        edits.fill(lists[0], "".join(texts))
+    else:
+        edits.fill(bag, whole)
+    return True
+
+
 def _merge_people(
-    edits: _Edits,
+    edits: Edits,
     root: Element,
     there: xmp.Metadata,
     names: Sequence[str],
@@ -339,7 +345,7 @@ def _merge_people(
         if not any(same_name(name, other) for other in (*there.people, *new)):
             new.append(name)
     if new and items:
-        declared = _declared(("rdf",))
+        declared = declared_prefixes(("rdf",))
         edits.append(items[-1], [f"<rdf:li{declared}>{escape(name)}</rdf:li>" for name in new])
     elif new:
         for bag in bags:
@@ -359,22 +365,20 @@ def _verify(
 ) -> None:
     """UnusableFile unless the new text, read back, has all that was asked for and all there was."""
     for old, new in ((before.mwg, after.mwg), (before.mp, after.mp)):
-        named = [
-            any(same_name(name, one.name) and box.iou(one.box) >= SAME_FACE_IOU for one in new)
-            for name, box in wanted
-        ]
+        pairs = _pairs(new, wanted, denied)
+        named = {i for place, i in pairs.items() if same_name(new[place].name, wanted[i][0])}
         kept = [
             _is_denied(one, denied) or any(_near(one.box, other.box) for other in new)
             for one in old
         ]
         people = [any(same_name(name, one) for one in after.people) for name, _ in wanted]
-        if not all((*named, *kept, *people)):
+        if len(named) < len(wanted) or not all((*kept, *people)):
             raise UnusableFile("has a form to which names cannot be added safely")
 
 
 def _is_denied(region: xmp.Region, denied: Sequence[tuple[str, Box]]) -> bool:
     return any(
-        same_name(region.name, name) and region.box.iou(box) >= SAME_FACE_IOU
+        same_name(region.name, name) and region.box.iou(box) >= SAME_PLACE_IOU
         for name, box in denied
     )
 
@@ -382,11 +386,6 @@ def _is_denied(region: xmp.Region, denied: Sequence[tuple[str, Box]]) -> bool:
 def _near(one: Box, other: Box) -> bool:
     sides = ("x0", "y0", "x1", "y1")
     return all(abs(getattr(one, side) - getattr(other, side)) <= 1e-6 for side in sides)
-
-
-def _declared(prefixes: Iterable[str]) -> str:
-    """The namespace declarations of these prefixes, so that a piece of text can stand anywhere."""
-    return "".join(f' xmlns:{prefix}="{_PREFIXES[prefix]}"' for prefix in prefixes)
 
 
 def _number(share: float) -> str:

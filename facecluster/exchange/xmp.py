@@ -26,7 +26,9 @@ __all__ = [
     "Region",
     "field_of",
     "items",
+    "lists",
     "named_faces",
+    "nodes",
     "properties",
     "read",
 ]
@@ -144,7 +146,7 @@ def properties(root: Element, name: str) -> Iterator[Element]:
 
 def field_of(struct: Element, name: str) -> Element | None:
     """The element of one field of a structure, which may be inside a nested rdf:Description."""
-    for node in _nodes(struct):
+    for node in nodes(struct):
         for child in node.children:
             if child.name == name:
                 return child
@@ -153,7 +155,7 @@ def field_of(struct: Element, name: str) -> Element | None:
 
 def value_of(struct: Element, name: str) -> str:
     """The text of one field, written as an element or as an attribute; "" when there is none."""
-    for node in _nodes(struct):
+    for node in nodes(struct):
         if name in node.attributes:
             return node.attributes[name].strip()
     found = field_of(struct, name)
@@ -162,12 +164,16 @@ def value_of(struct: Element, name: str) -> str:
 
 def items(bag: Element | None) -> list[Element]:
     """The list items of a property that is a bag, a sequence or an alternative."""
+    return [item for one in lists(bag) for item in one.children if item.name == f"{RDF} li"]
+
+
+def lists(bag: Element | None) -> list[Element]:
+    """The bag, sequence or alternative in a property, which has one at most if it is well made."""
     kinds = {f"{RDF} Bag", f"{RDF} Seq", f"{RDF} Alt"}
-    lists = [child for child in (bag.children if bag else ()) if child.name in kinds]
-    return [item for one in lists for item in one.children if item.name == f"{RDF} li"]
+    return [child for child in (bag.children if bag else ()) if child.name in kinds]
 
 
-def _nodes(struct: Element) -> list[Element]:
+def nodes(struct: Element) -> list[Element]:
     """Where the fields of a structure may stand: on the element, or on a Description in it."""
     inner = [child for child in struct.children if child.name == f"{RDF} Description"]
     return [struct, *inner]

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from facecluster.exchange.tree import parse
+from facecluster.exchange.xmp import read
+from facecluster.records import Box
+
 from .conftest import BOXES, HEIGHT, WIDTH, Fill
 from .test_xmp import packet
 
@@ -207,18 +211,43 @@ def test_larger_and_smaller_boxes_of_other_tools_fit(
     run: Run, fill: Fill, album: Path, scale: float
 ) -> None:
     fill(named=False)
+    people = [("Ann", BOXES["Ann"]), ("Cid", BOXES[None])]
+    (album / "1.xmp").write_bytes(drawn(people, scale))
+    run("import", "xmp")
+    assert [who for (path, _), who in shown(run).items() if path == "1.jpg"] == ["Ann", None, "Cid"]
+
+
+def drawn(people: list[tuple[str, Box]], scale: float) -> bytes:
+    """A packet of the upright photo with boxes around these that are so many times as wide."""
     items = ""
-    for name, box in (("Ann", BOXES["Ann"]), ("Cid", BOXES[None])):
+    for name, box in people:
         width, height = box.width * scale, box.height * scale
         left, top = (box.x0 + box.x1 - width) / 2, (box.y0 + box.y1 - height) / 2
         numbers = (left / WIDTH, top / HEIGHT, width / WIDTH, height / HEIGHT)
         rectangle = ",".join(map(str, numbers))
         items += f'<rdf:li MPReg:Rectangle="{rectangle}" MPReg:PersonDisplayName="{name}"/>'
-    (album / "1.xmp").write_bytes(
-        packet(
-            "<MP:RegionInfo rdf:parseType='Resource'><MPRI:Regions><rdf:Bag>"
-            f"{items}</rdf:Bag></MPRI:Regions></MP:RegionInfo>"
-        )
+    return packet(
+        "<MP:RegionInfo rdf:parseType='Resource'><MPRI:Regions><rdf:Bag>"
+        f"{items}</rdf:Bag></MPRI:Regions></MP:RegionInfo>"
     )
-    run("import", "xmp")
-    assert [who for (path, _), who in shown(run).items() if path == "1.jpg"] == ["Ann", None, "Cid"]
+
+
+@pytest.mark.parametrize(
+    ("said", "regions"),
+    [(["name", "--face", 1, "Bob"], ["Bob"]), ([], ["Ann"]), (["reject", 1], [])],
+    ids=["another name", "the same", "not them"],
+)
+def test_an_export_finds_the_wider_box_that_the_name_came_from(
+    run: Run, fill: Fill, album: Path, said: list[object], regions: list[str]
+) -> None:
+    fill(named=False)
+    sidecar = album / "1.jpg.xmp"
+    sidecar.write_bytes(drawn([("Ann", BOXES["Ann"])], 1.6))
+    assert run("import", "xmp").stdout.startswith("1 face named")
+    if said:
+        assert run(*said).exit_code == 0
+    assert run("export", "xmp").exit_code == 0
+    found = read(parse(sidecar.read_bytes()), (WIDTH, HEIGHT))
+    assert [one.name for one in found.mp] == regions
+    assert set(found.people) == set(regions)
+    assert run("export", "xmp").stderr == "0 sidecars written: nothing new to say.\n"

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def test_each_person_has_a_folder_with_their_photos(
         "15 photos added, 0 were there, in 2 folders.\n",
     )
     expected = [f"Ann/{number}.jpg" for number in range(2, 9)]
-    expected += [f"Zoë _&_ _'{{0}}/{number}.jpg" for number in range(1, 9)]
+    expected += [f"Zoë _&_ _'{{0}} (e439)/{number}.jpg" for number in range(1, 9)]
     assert tree(folder) == sorted(expected)
     one = folder / "Ann" / "2.jpg"
     assert one.read_bytes() == (album / "2.jpg").read_bytes()
@@ -98,7 +100,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, fill: Fill, tmp_
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
 
 
-def test_what_a_killed_copy_leaves_is_written_over_by_the_next_run(
+def test_what_a_killed_copy_leaves_is_taken_away_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts: list[object] = []
@@ -113,6 +115,32 @@ def test_what_a_killed_copy_leaves_is_written_over_by_the_next_run(
     for _ in range(2):
         list(place({"Ann": [source]}, tmp_path / "p", "copy"))
     assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_copy_goes_through_no_link_that_somebody_put_in_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    source, home, victim = tmp_path / "a.jpg", tmp_path / "p" / "Ann", tmp_path / "victim"
+    source.write_bytes(b"photo")
+    source.chmod(0o640)
+    victim.write_bytes(b"mine")
+    home.mkdir(parents=True)
+    part = home / f".facecluster-{sha256(b'a.jpg').hexdigest()[:16]}.part"
+    part.symlink_to(victim)
+    if when == "meanwhile":
+        monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+    (placed,) = place({"Ann": [source]}, tmp_path / "p", "copy")
+    assert victim.read_bytes() == b"mine"
+    assert placed.new == (when == "before")
+    if placed.new:
+        copy = placed.path.lstat()
+        assert placed.path.read_bytes() == b"photo" and not placed.path.is_symlink()
+        assert (copy.st_mode, copy.st_mtime_ns) == (
+            source.stat().st_mode,
+            source.stat().st_mtime_ns,
+        )
+        assert tree(home) == ["a.jpg"]
 
 
 def test_a_name_as_long_as_the_system_allows_is_copied(tmp_path: Path) -> None:
@@ -142,7 +170,27 @@ def test_folder_names_are_names_and_all_different(people: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("person", "folder"), [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B")]
+    ("person", "folder"),
+    [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B"), ("Tom Jr.", "Tom Jr")],
 )
-def test_odd_names_stay_inside(person: str, folder: str) -> None:
-    assert folder_names([person]) == {person: folder}
+def test_odd_names_stay_inside_and_are_marked(person: str, folder: str) -> None:
+    name = folder_names([person])[person]
+    assert re.fullmatch(re.escape(folder) + r" \([0-9a-f]{4}\)", name)
+    assert folder_names([person.upper()])[person.upper()].casefold() == name.casefold()
+
+
+def test_a_folder_is_one_persons_whoever_else_is_there(tmp_path: Path) -> None:
+    sources = {}
+    for person in ("Tom Jr.", "Tom Jr", "Tom Jr?", "Tom Jr:"):
+        sources[person] = tmp_path / f"{len(sources)}.jpg"
+        sources[person].write_bytes(person.encode())
+    folder = tmp_path / "p"
+    for people in (["Tom Jr."], ["Tom Jr:", "Tom Jr"], list(sources)):
+        assert not [
+            one
+            for one in place({person: [sources[person]] for person in people}, folder, "copy")
+            if one.error
+        ]
+    assert len(list(folder.iterdir())) == 4
+    assert tree(folder / "Tom Jr") == ["1.jpg"]
+    assert all(len(tree(home)) == 1 for home in folder.iterdir())

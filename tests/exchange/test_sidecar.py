@@ -19,7 +19,7 @@ from facecluster.exchange.xmp import Metadata, read
 from facecluster.records import Box, Photo
 
 from .conftest import BOXES, HEIGHT, WIDTH, picture
-from .test_xmp import FORMS, mwg, packet, sides
+from .test_xmp import AREA, FORMS, mwg, packet, sides
 
 STORED = (120, 80)
 NAMED = [(name, box) for name, box in BOXES.items() if name]
@@ -127,6 +127,86 @@ def test_a_corrected_name_is_corrected_in_place() -> None:
         assert names(changed) == ["Alice"]
 
 
+NOTE = '<mwg-rs:Extensions><rdf:Description odd="1"/></mwg-rs:Extensions>'
+RECTANGLE = 'MPReg:Rectangle="0.4,0.2,0.2,0.1"'
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            '<rdf:li><rdf:Description mwg-rs:Rotation="0.1" mwg-rs:Description="a>b Name=\'Ann\'"'
+            f" mwg-rs:Name = 'Ann' xmlns:n='urn:n' n:Name=\"Ann\" mwg-rs:Type='Face'>{AREA}{NOTE}"
+            "</rdf:Description></rdf:li>",
+            ("'Ann' xmlns", '"A&amp;B" xmlns'),
+        ),
+        (
+            f'<rdf:li rdf:parseType="Resource"><mwg-rs:Name mwg-rs:x="a>b">Ann</mwg-rs:Name>{AREA}'
+            f"{NOTE}</rdf:li>",
+            (">Ann<", ">A&amp;B<"),
+        ),
+        (
+            f'<rdf:li rdf:parseType="Resource"><mwg-rs:Name />{AREA}{NOTE}</rdf:li>',
+            ("<mwg-rs:Name />", "<mwg-rs:Name >A&amp;B</mwg-rs:Name>"),
+        ),
+        (
+            f'<rdf:li><rdf:Description mwg-rs:Rotation="0.1">{AREA}{NOTE}\n </rdf:Description>'
+            "</rdf:li>",
+            (
+                f"{NOTE}\n",
+                f'{NOTE}<mwg-rs:Name xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+                ' xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"'
+                ' xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#"'
+                ' xmlns:stDim="http://ns.adobe.com/xap/1.0/sType/Dimensions#">A&amp;B'
+                "</mwg-rs:Name>\n",
+            ),
+        ),
+    ],
+    ids=["attributes", "elements", "an empty name", "no name"],
+)
+def test_a_new_name_leaves_all_else_of_the_region(item: str, expected: tuple[str, str]) -> None:
+    before = mwg(item)
+    after = merged(before, [("A&B", Box(0.4, 0.2, 0.6, 0.3))], [], STORED)
+    assert names(after) == ["A&B"]
+    assert mwg(item.replace(*expected)).split(b"</rdf:Description></rdf:RDF>")[0] in after
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            f'<rdf:li my:x="1" {RECTANGLE} MPReg:PersonEmailDigest="0A" '
+            'MPReg:PersonDisplayName="Ann"/>',
+            f'<rdf:li my:x="1" {RECTANGLE} MPReg:PersonDisplayName="Bob"/>',
+        ),
+        (
+            f'<rdf:li {RECTANGLE} my:x="1" MPReg:PersonSourceID="1"></rdf:li>',
+            f'<rdf:li {RECTANGLE} MPReg:PersonDisplayName="Bob" my:x="1"></rdf:li>',
+        ),
+        (
+            f"<rdf:li><rdf:Description {RECTANGLE}>\n<MPReg:PersonEmailDigest>0A"
+            "</MPReg:PersonEmailDigest>\n<MPReg:PersonDisplayName>Ann</MPReg:PersonDisplayName>\n"
+            "<MPReg:PersonLiveIdCID>-1</MPReg:PersonLiveIdCID><MPReg:PersonSourceID/>\n"
+            "<my:x/></rdf:Description></rdf:li>",
+            f"<rdf:li><rdf:Description {RECTANGLE}>\n<MPReg:PersonDisplayName>Bob"
+            "</MPReg:PersonDisplayName>\n<my:x/></rdf:Description></rdf:li>",
+        ),
+    ],
+    ids=["attributes", "no name", "elements"],
+)
+def test_a_new_name_of_microsofts_is_no_longer_the_contact_of_before(
+    item: str, expected: str
+) -> None:
+    form = "<MP:RegionInfo xmlns:my='urn:my' rdf:parseType='Resource'><MPRI:Regions><rdf:Bag>{}"
+    form += "</rdf:Bag></MPRI:Regions></MP:RegionInfo>"
+    wanted = [("Bob", Box(0.4, 0.2, 0.6, 0.3))]
+    after = merged(packet(form.format(item)), wanted, [], STORED)
+    assert packet(form.format(expected)).split(b"</rdf:Description></rdf:RDF>")[0] in after
+    same = [("Ann", Box(0.4, 0.2, 0.6, 0.3))]
+    if "Ann" in item:
+        assert item.encode() in merged(packet(form.format(item)), same, [], STORED)
+
+
 def test_a_rejected_name_is_taken_out_only_at_its_place() -> None:
     after = merged(DIGIKAM, [], [("alcie", ALCIE), ("Uncle", ALCIE), ("Rex", NEW)], STORED)
     assert names(after) == []
@@ -135,6 +215,20 @@ def test_a_rejected_name_is_taken_out_only_at_its_place() -> None:
     both = merged(DIGIKAM, [("Bea", NEW)], [("Alcie", ALCIE)], STORED)
     assert names(both) == ["Bea"]
     assert said(both).people == ("Uncle", "Bea")
+
+
+def test_a_wide_box_is_of_the_face_that_it_fits_best() -> None:
+    beside = Box(0.22, 0.2, 0.42, 0.4)  # overlaps Alcie's box with an IoU of 0.25
+    between = Box(0.13, 0.2, 0.37, 0.4)  # each of the two with more than 0.3
+    data = DIGIKAM.replace(
+        b'x="0.2" stArea:y="0.3" stArea:w="0.2"', b'x="0.25" stArea:y="0.3" stArea:w="0.24"'
+    )
+    assert sides(said(data).mwg[0].box) == pytest.approx(sides(between))
+    both = merged(data, [("Alice", ALCIE), ("Bea", beside)], [], STORED)
+    assert sorted(names(both)) == ["Alice", "Bea"]
+    # not Zoe there, but maybe Alcie: no box for Bea, who is beside
+    near = Box(0.12, 0.2, 0.36, 0.4)
+    assert names(merged(data, [("Bea", beside)], [("Zoe", near)], STORED)) == ["Alcie", "Bea"]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +256,38 @@ def test_empty_lists_are_filled() -> None:
     found = said(merged(empty, [("Bea", NEW)], [], STORED))
     assert [one.name for one in (*found.mwg, *found.mp)] == ["Bea", "Bea"]
     assert found.people == ("Bea",)
+
+
+DATE = "<MPRI:DateRegionsValid>2019-01-01T00:00:00Z</MPRI:DateRegionsValid>"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"{DATE}<MPRI:Regions><rdf:Bag/></MPRI:Regions>",
+        f"<MPRI:Regions><rdf:Seq>\n</rdf:Seq></MPRI:Regions>{DATE}",
+        f"{DATE}<MPRI:Regions/>",
+        DATE,
+        f"<rdf:Description>{DATE}</rdf:Description>",
+        "<rdf:Description MPRI:DateRegionsValid='2019'/>",
+    ],
+    ids=range(6),
+)
+def test_what_is_beside_an_empty_list_stays(inside: str) -> None:
+    empty = packet(f"<MP:RegionInfo rdf:parseType='Resource'>{inside}</MP:RegionInfo>")
+    once = merged(empty, [("Bea", NEW)], [], STORED)
+    assert once.count(b"DateRegionsValid") == empty.count(b"DateRegionsValid")
+    assert once.count(b"<MP:RegionInfo") == 1
+    twice = merged(once, [("Bea", NEW), ("Ann", ALCIE)], [], STORED)
+    assert [one.name for one in said(twice).mp] == ["Bea", "Ann"]
+    assert [one.name for one in said(twice).mwg] == ["Bea", "Ann"]
+
+
+def test_an_empty_list_of_regions_is_filled_and_gets_the_size_once() -> None:
+    for size in ("", 'stDim:w="120" stDim:h="80" stDim:unit="pixel"'):
+        after = merged(mwg("", size), [("Bea", NEW)], [], STORED)
+        assert names(after) == ["Bea"]
+        assert after.count(b"<mwg-rs:Regions") == after.count(b"AppliedToDimensions") == 1
 
 
 def test_a_change_is_told_as_a_diff_and_written_whole(tmp_path: Path) -> None:
