@@ -235,7 +235,8 @@ def export_folders(
     """Make a folder for each person in FOLDER, with the photos and clips they are on.
 
     Of all photos, or those at or below PATHS. What is there already stays, and a second run adds
-    what is new. Nothing is overwritten or deleted.
+    what is new. Nothing is overwritten or deleted. A name that cannot be a folder's gets four
+    digits of its own: Tom Jr. is in "Tom Jr (6867)".
     """
     from facecluster.exchange.folders import photos_of_people, place
 
