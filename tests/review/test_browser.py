@@ -72,6 +72,19 @@ def at(page: Page, words: str) -> None:
     )
 
 
+def seen(page: Page) -> None:
+    """Wait until what is shown may be answered."""
+    page.wait_for_timeout(400)
+
+
+def hold(page: Page, key: str, times: int = 20) -> None:
+    """Press a key and let go of it late: it repeats, as a keyboard does."""
+    for _ in range(times):
+        page.keyboard.down(key)
+        page.wait_for_timeout(30)
+    page.keyboard.up(key)
+
+
 def test_groups_are_named_with_the_keyboard_alone(page: Page, grouped: Path) -> None:
     at(page, "Group 1: 6 faces")
     settled(page, "0 of 13 faces settled")
@@ -127,9 +140,11 @@ def test_faces_are_chosen_and_rejected_ignored_moved(page: Page, grouped: Path) 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     assert page.inner_text(".chosen") == "2 faces chosen"
+    seen(page)
     page.keyboard.press("x")
     told(page, "2 faces are not Ann.")
     at(page, "Ann, group 1: 4 faces")
+    seen(page)
     page.keyboard.press("i")  # of none chosen, the face with the focus
     told(page, "1 face is left out")
     at(page, "Ann, group 1: 3 faces")
@@ -159,6 +174,7 @@ def test_a_suggestion_is_answered_with_a_key(page: Page, grouped: Path) -> None:
     page.wait_for_selector("text=Is this Bob?")
     assert page.locator(".pair section").count() == 2
     assert page.locator(".pair section:first-child .tile").count() == 3
+    seen(page)
     page.keyboard.press("s")
     told(page, "only one left")
     page.keyboard.press("y")
@@ -192,9 +208,59 @@ def test_a_group_is_split_and_another_merged(page: Page) -> None:
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     told(page, "10 faces are one person: group 1.")
+    seen(page)
     page.keyboard.press("s")
     told(page, "Group 1 is divided")
     at(page, "Group 1: 6 faces")
+
+
+def test_a_key_held_too_long_splits_once(page: Page, grouped: Path) -> None:
+    page.keyboard.press("Escape")
+    seen(page)
+    hold(page, "s")
+    told(page, "Group 1 is divided")
+    with Library.open(grouped) as library:
+        assert len(library.statements.log()) == 1
+
+
+def test_a_double_click_ignores_the_group_that_was_seen_only(page: Page, grouped: Path) -> None:
+    seen(page)
+    page.dblclick("[data-act='ignore group']")
+    at(page, "Group 2: 4 faces")
+    with Library.open(grouped) as library:
+        assert [one.command for one in library.statements.log()] == ["review ignore 1"]
+
+
+def test_after_an_undo_from_the_field_letters_are_a_name(page: Page, grouped: Path) -> None:
+    page.keyboard.type("Ann\n")
+    at(page, "Group 2: 4 faces")
+    page.keyboard.press("Control+z")
+    told(page, "Taken back")
+    seen(page)
+    page.keyboard.type("Ina")
+    assert page.input_value("[name=name]") == "Ina"
+
+
+def test_each_suggestion_is_answered_when_it_has_been_seen(page: Page, grouped: Path) -> None:
+    with Library.open(grouped) as library:
+        name_group(library, 2, "Bob", command="x")
+    page.reload()
+    page.wait_for_selector(".tile")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.wait_for_selector("text=Is this Bob?")
+    page.keyboard.press("y")  # nobody reads that fast
+    seen(page)
+    with Library.open(grouped) as library:
+        assert len(library.statements.log()) == 1
+    page.keyboard.press("y")
+    told(page, "3 faces are Bob.")
+    page.wait_for_selector("text=No more suggestions")
+    page.keyboard.press("u")
+    page.wait_for_selector("text=Is this Bob?")
+    seen(page)
+    page.keyboard.press("n")  # of what is shown again
+    told(page, "3 faces are not Bob.")
 
 
 def test_a_phone_has_room_for_it(page: Page) -> None:

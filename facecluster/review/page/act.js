@@ -4,7 +4,35 @@ import { say } from "./server.js";
 import { refresh } from "./state.js";
 
 const box = document.getElementById("toast");
+const GLANCE = 300; // milliseconds: what has just been drawn has not been looked at
 let timer = 0;
+let under = false; // a statement is under way, or what is left after it is not drawn yet
+let showAgain = async () => {};
+
+export const underWay = () => under;
+
+// Whether what is drawn now has been there long enough to be answered.
+export function drawnNow() {
+  const drawn = performance.now();
+  return () => performance.now() - drawn >= GLANCE;
+}
+
+// One after the other: what is said before the page shows what came of the last statement is about
+// something nobody has seen, as the second half of a double click is.
+export async function alone(doing) {
+  if (under) return;
+  under = true;
+  try {
+    await doing();
+  } finally {
+    under = false;
+  }
+}
+
+// After an undo: what is shown may have come back, or gone.
+export function whenTakenBack(doing) {
+  showAgain = doing;
+}
 
 export function tell(text, { bad = false, undo = false } = {}) {
   const words = document.createElement("span");
@@ -35,6 +63,6 @@ export async function act(statement) {
   }
 }
 
-export async function takeBack(what) {
-  if (await act({ do: what })) document.dispatchEvent(new Event("changed"));
-}
+export const takeBack = (what) => alone(async () => {
+  if (await act({ do: what })) await showAgain();
+});

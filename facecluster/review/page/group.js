@@ -1,6 +1,6 @@
 // A group (or the faces in none): who it is, its faces, and what is wrong with them.
 
-import { act, tell } from "./act.js";
+import { act, alone, drawnNow, tell, underWay } from "./act.js";
 import { makeGrid } from "./grid.js";
 import { mark, neighbour, willBeNamed, willNotBeNamed } from "./list.js";
 import { nameField } from "./names.js";
@@ -25,7 +25,9 @@ export async function openGroup(number, { done, reload, keep = null }) {
   const form = page.querySelector(".who");
   const acts = page.querySelector(".acts");
   const whole = page.querySelector(".whole");
-  const field = nameField(form, { accept: nameIt, other: fieldKey });
+  const field = nameField(form, {
+    accept: (name) => { if (!underWay()) nameIt(name); }, other: fieldKey,
+  });
   const grid = makeGrid(page.querySelector(".grid"), group.faces, {
     changed: showChosen, open: photo, leave: () => field.focus(),
   });
@@ -43,14 +45,17 @@ export async function openGroup(number, { done, reload, keep = null }) {
     button.addEventListener("click", () => doings[button.dataset.act]());
   }
   const before = main.querySelector(".who input");
-  const ahead = before && before === document.activeElement ? before.value : "";
+  const inField = before !== null && before === document.activeElement;
+  const ahead = inField ? before.value : "";
   main.replaceChildren(page);
+  const seen = drawnNow();
   main.scrollTop = 0;
   showChosen();
-  if (keep !== null) grid.go(keep);
+  // On a face, the letters of a name that is being typed would be keys.
+  if (keep !== null && !inField) grid.go(keep);
   else if (number === null) grid.focus();
   else if (!matchMedia("(pointer: coarse)").matches) field.focus();
-  if (ahead && keep === null) {
+  if (ahead) {
     field.value = ahead; // what was typed while this page was on its way
     field.dispatchEvent(new Event("input"));
   }
@@ -108,11 +113,14 @@ export async function openGroup(number, { done, reload, keep = null }) {
   async function withFaces(statement) {
     const faces = grid.meant();
     if (!faces.length) return tell("Choose faces first: click them, or Space on them.", { bad: true });
-    if (await act({ ...statement, faces })) await again();
+    await change({ ...statement, faces });
   }
 
-  async function withGroup(statement) {
-    if (await act({ ...statement, group: number })) await again();
+  const withGroup = (statement) => change({ ...statement, group: number });
+
+  async function change(statement) {
+    if (!seen()) return;
+    await alone(async () => { if (await act(statement)) await again(); });
   }
 
   async function again() {
@@ -120,11 +128,12 @@ export async function openGroup(number, { done, reload, keep = null }) {
   }
 
   function ask(question, answer) {
+    if (underWay()) return; // the faces chosen may be gone
     const faces = grid.meant();
     if (!faces.length && answer === move) {
       return tell("Choose faces first: click them, or Space on them.", { bad: true });
     }
-    asked = (text, other) => answer(text, other, faces);
+    asked = (text, other) => alone(() => answer(text, other, faces));
     dialog.querySelector("label").textContent = question(faces.length);
     target.value = "";
     target.dispatchEvent(new Event("input"));

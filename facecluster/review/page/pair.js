@@ -1,6 +1,6 @@
 // Suggestions: may this group be that person? y, n, or s for later.
 
-import { act, tell } from "./act.js";
+import { act, drawnNow, tell } from "./act.js";
 import { tile } from "./grid.js";
 import { mark } from "./list.js";
 import { openPhoto } from "./photo.js";
@@ -13,13 +13,14 @@ const SHOWN = 24;
 let waiting = []; // suggestions that are not answered
 let ready = null; // the pair after the one on the screen, asked for ahead
 
-export async function openSuggestions({ empty }) {
+// reload() shows the page again from the start.
+export async function openSuggestions({ empty, reload }) {
   mark(null);
   empty("Looking for suggestions…", "The groups without a name are compared with the faces you named.");
   waiting = (await get("suggestions")).suggestions;
   ready = null;
   if (location.hash !== "#suggestions") return null;
-  const page = { again: () => openSuggestions({ empty }), key: () => false };
+  const page = { again: () => reload(), key: () => false };
   await show(page, empty);
   return page;
 }
@@ -70,10 +71,11 @@ function draw(page, empty, one, pair) {
   main.scrollTop = 0;
   main.focus();
 
+  const seen = drawnNow();
   const statements = { yes: "name", no: "deny" };
   let answered = false;
   async function answer(word) {
-    if (answered) return;
+    if (answered || !seen()) return;
     const statement = statements[word];
     if (!statement && waiting.length === 1) return tell("It is the only one left.");
     answered = true; // a second key is no answer to a question that is not seen yet
