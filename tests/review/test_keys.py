@@ -59,3 +59,24 @@ def test_a_key_held_too_long_goes_on_moving_and_typing_only(
         for repeat in (True, False)
     ]
     assert run_js(still, tmp_path, "keys", f"[{', '.join(asked)}]") == [refused, False]
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("key", "shift", "meant"),
+    [
+        ("i", False, "i"),
+        ("I", True, "Shift i"),
+        ("I", False, "i"),  # Caps Lock: the face, not the whole group
+        ("i", True, "Shift i"),  # Caps Lock and Shift
+        ("U", False, "u"),
+        ("=", True, "="),  # as some keyboards have it
+        ("?", True, "?"),
+        ("Escape", False, "Escape"),
+    ],
+)
+def test_caps_lock_is_not_shift(
+    still: Client, tmp_path: Path, key: str, shift: bool, meant: str
+) -> None:
+    event = json.dumps({"key": key, "shiftKey": shift})
+    assert run_js(still, tmp_path, "keys", f"it.keyOf({event})") == meant

@@ -2,7 +2,7 @@
 
 import { takeBack, tell, whenTakenBack } from "./act.js";
 import { openGroup } from "./group.js";
-import { heldTooLong } from "./keys.js";
+import { heldTooLong, keyOf } from "./keys.js";
 import { firstUnnamed, neighbour, openList, setFilter, startList } from "./list.js";
 import { openSuggestions } from "./pair.js";
 import { facesOf, refresh, state } from "./state.js";
@@ -92,10 +92,10 @@ function key(event) {
   }
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const everywhere = {
-    u: () => takeBack("undo"), U: () => takeBack("redo"), g: suggestions, "?": () => keys.showModal(),
+    u: () => takeBack("undo"), "Shift u": () => takeBack("redo"), g: suggestions, "?": () => keys.showModal(),
   };
   if (page?.key(event)) event.preventDefault();
-  else if (event.key in everywhere) { event.preventDefault(); everywhere[event.key](); }
+  else if (keyOf(event) in everywhere) { event.preventDefault(); everywhere[keyOf(event)](); }
 }
 
 const keys = document.getElementById("keys");

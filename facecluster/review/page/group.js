@@ -2,6 +2,7 @@
 
 import { act, alone, drawnNow, tell, underWay } from "./act.js";
 import { makeGrid } from "./grid.js";
+import { keyOf } from "./keys.js";
 import { mark, neighbour, willBeNamed, willNotBeNamed } from "./list.js";
 import { nameField } from "./names.js";
 import { openPhoto } from "./photo.js";
@@ -166,18 +167,19 @@ export async function openGroup(number, { done, reload, keep = null }) {
   };
   const keys = {
     m: "move", x: "take out", i: "ignore", f: "not a face", o: "photo", s: "split", "=": "merge",
-    I: "ignore group",
+    "Shift i": "ignore group",
   };
 
   return {
     again,
     key(event) {
-      if (event.key in keys) doings[keys[event.key]]();
-      else if (event.key === "a") grid.chooseAll(true);
-      else if (event.key === "Escape" && grid.chosen.size) grid.chooseAll(false);
-      else if (event.key === "n" || event.key === "/" || event.key === "Escape") field.focus();
-      else if (event.key === "j") next(1);
-      else if (event.key === "k") next(-1);
+      const pressed = keyOf(event);
+      if (pressed in keys) doings[keys[pressed]]();
+      else if (pressed === "a") grid.chooseAll(true);
+      else if (pressed === "Escape" && grid.chosen.size) grid.chooseAll(false);
+      else if (pressed === "n" || pressed === "/" || pressed === "Escape") field.focus();
+      else if (pressed === "j") next(1);
+      else if (pressed === "k") next(-1);
       else return false;
       return true;
     },

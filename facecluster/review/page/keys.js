@@ -7,5 +7,11 @@ const MOVING = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "Pa
 export function heldTooLong(event, typing) {
   if (!event.repeat) return false;
   if (event.ctrlKey || event.metaKey || event.altKey) return event.key.toLowerCase() === "z" && !typing;
-  return !(typing ? event.key !== "Enter" : MOVING.includes(event.key));
+  return !(typing ? event.key !== "Enter" : MOVING.includes(keyOf(event)));
+}
+
+// Letters in lower case, after "Shift " where Shift is down: Caps Lock is not Shift.
+export function keyOf(event) {
+  if (!/^[a-z]$/i.test(event.key)) return event.key;
+  return `${event.shiftKey ? "Shift " : ""}${event.key.toLowerCase()}`;
 }

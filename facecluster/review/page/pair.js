@@ -2,6 +2,7 @@
 
 import { act, drawnNow, tell } from "./act.js";
 import { tile } from "./grid.js";
+import { keyOf } from "./keys.js";
 import { mark } from "./list.js";
 import { openPhoto } from "./photo.js";
 import { get } from "./server.js";
@@ -85,7 +86,7 @@ function draw(page, empty, one, pair) {
     await show(page, empty);
   }
   page.key = (event) => {
-    const word = { y: "yes", n: "no", s: "skip" }[event.key];
+    const word = { y: "yes", n: "no", s: "skip" }[keyOf(event)];
     if (word) answer(word);
     return Boolean(word);
   };
