@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from facecluster.library import Library
-from facecluster.people import name_group
+from facecluster.people import merge, name_group
 
 from .conftest import Client, Serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
@@ -41,7 +41,12 @@ def page(browser: Browser, client: Client) -> Iterator[Page]:
     page.set_default_timeout(15_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+
+    def listen(told: ConsoleMessage) -> None:
+        if told.type == "error" and "409" not in told.text:  # that one is told to the user, too
+            wrong.append(told.text)
+
+    page.on("console", listen)
     page.on(
         "request",
         lambda asked: None if asked.url.startswith(client.url) else wrong.append(asked.url),
@@ -261,6 +266,25 @@ def test_each_suggestion_is_answered_when_it_has_been_seen(page: Page, grouped: 
     seen(page)
     page.keyboard.press("n")  # of what is shown again
     told(page, "3 faces are not Bob.")
+
+
+def test_a_group_that_has_changed_is_shown_again_and_not_named(page: Page, grouped: Path) -> None:
+    at(page, "Group 1: 6 faces")
+    with Library.open(grouped) as library:
+        merge(library, [1, 3], command="x")
+    page.keyboard.type("Ann\n")
+    told(page, "Group 1 has changed since: look again.")
+    at(page, "Group 1: 9 faces")
+    settled(page, "0 of 13 faces settled")
+
+
+def test_the_undo_of_a_line_takes_back_what_it_tells(page: Page, grouped: Path) -> None:
+    page.keyboard.type("Ann\n")
+    told(page, "6 faces are Ann.")
+    with Library.open(grouped) as library:
+        name_group(library, 2, "Bob", command="x")
+    page.click("#toast button")
+    told(page, "Taken back: review name 1 Ann (6 faces).")
 
 
 def test_a_phone_has_room_for_it(page: Page) -> None:

@@ -29,19 +29,20 @@ export async function alone(doing) {
   }
 }
 
-// After an undo: what is shown may have come back, or gone.
-export function whenTakenBack(doing) {
+// After an undo, or when it has changed: what is shown may have come back, or gone.
+export function whenToShowAgain(doing) {
   showAgain = doing;
 }
 
-export function tell(text, { bad = false, undo = false } = {}) {
+// undo: the number of the action that the button takes back, whatever was said since.
+export function tell(text, { bad = false, undo = null } = {}) {
   const words = document.createElement("span");
   words.textContent = text;
   box.replaceChildren(words);
-  if (undo) {
+  if (undo !== null) {
     const button = document.createElement("button");
     button.textContent = "Undo";
-    button.addEventListener("click", () => takeBack("undo"));
+    button.addEventListener("click", () => takeBack("undo", undo));
     box.append(button);
   }
   box.classList.toggle("bad", bad);
@@ -54,15 +55,22 @@ export function tell(text, { bad = false, undo = false } = {}) {
 export async function act(statement) {
   try {
     const answer = await say(statement);
-    tell(answer.said, { undo: statement.do !== "undo" });
+    tell(answer.said, { undo: answer.action });
     await refresh();
     return answer;
   } catch (error) {
     tell(error.message, { bad: true });
+    if (error.changed) await lookAgain();
     return null;
   }
 }
 
-export const takeBack = (what) => alone(async () => {
-  if (await act({ do: what })) await showAgain();
+async function lookAgain() {
+  await refresh().catch(() => {}); // why not is told where the page shows again
+  await showAgain();
+}
+
+// action: the one to undo, null for the newest.
+export const takeBack = (what, action = null) => alone(async () => {
+  if (await act({ do: what, action })) await showAgain();
 });

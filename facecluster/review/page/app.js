@@ -1,6 +1,6 @@
 // The whole page: what the address after # says is shown, and the keys that work everywhere.
 
-import { takeBack, tell, whenTakenBack } from "./act.js";
+import { takeBack, tell, whenToShowAgain } from "./act.js";
 import { openGroup } from "./group.js";
 import { heldTooLong, keyOf } from "./keys.js";
 import { firstUnnamed, neighbour, openList, setFilter, startList } from "./list.js";
@@ -102,7 +102,7 @@ const keys = document.getElementById("keys");
 document.addEventListener("keydown", held, { capture: true });
 document.addEventListener("keydown", key);
 document.addEventListener("state", showProgress);
-whenTakenBack(() => (page ? page.again() : show()));
+whenToShowAgain(() => (page ? page.again() : show()));
 document.getElementById("undo").addEventListener("click", (event) => {
   if (event.detail < 2) takeBack("undo"); // a double click is one
 });

@@ -33,6 +33,7 @@ export async function openGroup(number, { done, reload, keep = null }) {
     changed: showChosen, open: photo, leave: () => field.focus(),
   });
 
+  const shown = { faces: group.faces.length, person: group.person };
   let left = false; // this page is still seen while the next one is on its way
 
   form.hidden = whole.hidden = number === null;
@@ -80,10 +81,12 @@ export async function openGroup(number, { done, reload, keep = null }) {
     if (!name) return next();
     field.value = "";
     willBeNamed(number);
-    const sent = act({ do: "name", group: number, name });
+    const sent = act({ do: "name", group: number, name, shown });
     next(); // without waiting: the next one is there while this one is written
     if (!(await sent)) {
       willNotBeNamed(number);
+      const typed = main.querySelector(".who input");
+      if (typed) typed.value = ""; // the name of another group
       location.hash = `group/${number}`;
     }
   }
@@ -117,7 +120,7 @@ export async function openGroup(number, { done, reload, keep = null }) {
     await change({ ...statement, faces });
   }
 
-  const withGroup = (statement) => change({ ...statement, group: number });
+  const withGroup = (statement) => change({ ...statement, group: number, shown });
 
   async function change(statement) {
     if (!seen()) return;
@@ -149,14 +152,14 @@ export async function openGroup(number, { done, reload, keep = null }) {
 
   async function merge(text, other) {
     if (other === null) return nameIt(text);
-    const merged = await act({ do: "merge", group: number, with: other });
+    const merged = await act({ do: "merge", group: number, with: other, shown });
     if (merged && merged.group !== number) location.hash = `group/${merged.group}`;
     else if (merged) await again();
   }
 
   const doings = {
     move: () => ask((count) => `Move ${facesOf(count)} to a person, or to a group by number:`, move),
-    "take out": () => number !== null && withFaces({ do: "take out", group: number }),
+    "take out": () => number !== null && withFaces({ do: "take out", group: number, shown }),
     ignore: () => withFaces({ do: "ignore" }),
     "not a face": () => withFaces({ do: "ignore", not_a_face: true }),
     photo: () => grid.meant().length && photo(grid.meant()[0]),

@@ -12,16 +12,19 @@ const main = document.getElementById("main");
 const SHOWN = 24;
 
 let waiting = []; // suggestions that are not answered
+let current = null; // the page that is open: one that was before it draws nothing any more
 let ready = null; // the pair after the one on the screen, asked for ahead
 
 // reload() shows the page again from the start.
 export async function openSuggestions({ empty, reload }) {
   mark(null);
+  current = null;
   empty("Looking for suggestions…", "The groups without a name are compared with the faces you named.");
   waiting = (await get("suggestions")).suggestions;
   ready = null;
   if (location.hash !== "#suggestions") return null;
   const page = { again: () => reload(), key: () => false };
+  current = page;
   await show(page, empty);
   return page;
 }
@@ -39,10 +42,12 @@ async function show(page, empty) {
   try {
     pair = await (ready ?? ask(one));
   } catch {
+    if (page !== current) return;
     waiting.shift(); // answered elsewhere meanwhile
     ready = null;
     return show(page, empty);
   }
+  if (page !== current) return;
   ready = waiting[1] ? ask(waiting[1]) : null;
   ready?.catch(() => {}); // told when it is shown
   if (location.hash === "#suggestions") draw(page, empty, one, pair);
@@ -73,6 +78,7 @@ function draw(page, empty, one, pair) {
   main.focus();
 
   const seen = drawnNow();
+  const shown = { faces: pair.faces.length, person: null };
   const statements = { yes: "name", no: "deny" };
   let answered = false;
   async function answer(word) {
@@ -81,7 +87,7 @@ function draw(page, empty, one, pair) {
     if (!statement && waiting.length === 1) return tell("It is the only one left.");
     answered = true; // a second key is no answer to a question that is not seen yet
     waiting.shift();
-    if (statement) act({ do: statement, group: one.group, name: pair.person });
+    if (statement) act({ do: statement, group: one.group, name: pair.person, shown });
     else waiting.push(one);
     await show(page, empty);
   }
