@@ -160,6 +160,45 @@ def test_a_statement_cannot_be_a_link(still: Client, _made: Path) -> None:
     assert log(_made) == 0
 
 
+LEADS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def test_a_file_of_the_users_own_leads_to_the_page(still: Client) -> None:
+    assert still.ask(**LEADS)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers"),
+    [
+        ("", "GET", {"Sec-Fetch-Dest": "iframe"}),
+        ("", "GET", {"Sec-Fetch-Dest": "embed"}),
+        ("", "GET", {"Sec-Fetch-Dest": None}),
+        ("", "GET", {"Sec-Fetch-Mode": "no-cors"}),
+        ("", "GET", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}),
+        ("", "GET", {"Sec-Fetch-Mode": None}),
+        ("", "GET", {"Sec-Fetch-Site": "same-site"}),  # another program of this machine
+        ("", "HEAD", {}),
+        ("", "POST", {}),
+        ("state", "GET", {}),
+        ("groups/1", "GET", {}),
+        ("faces/1.jpg", "GET", {}),
+        ("page/app.js", "GET", {}),
+        ("say", "POST", {}),
+    ],
+)
+def test_another_page_leads_nowhere_else(
+    still: Client, _made: Path, path: str, method: str, headers: dict[str, str | None]
+) -> None:
+    body = NAME if method == "POST" else None
+    assert still.ask(path, method=method, body=body, **{**LEADS, **headers})[0] == 403
+    assert log(_made) == 0
+
+
+def test_without_the_token_nobody_is_led_to_the_page(still: Client) -> None:
+    for at in ("/", "//", f"/{'x' * 43}/"):
+        assert still.ask(at=at, **LEADS)[0] == 403
+
+
 def test_another_page_cannot_embed_a_picture_of_the_library(still: Client) -> None:
     for site in ("cross-site", "same-site"):
         assert still.ask("faces/1.jpg", Sec_Fetch_Site=site)[0] == 403
