@@ -178,7 +178,13 @@ def test_a_suggestion_is_answered_with_a_key(page: Page, grouped: Path) -> None:
     page.keyboard.press("g")
     page.wait_for_selector("text=Is this Bob?")
     assert page.locator(".pair section").count() == 2
-    assert page.locator(".pair section:first-child .tile").count() == 3
+    faces = page.locator(".pair section:first-child .tile")
+    assert faces.count() == 3
+    assert faces.first.get_attribute("role") == "button"
+    faces.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#photo[open]")
+    page.keyboard.press("Escape")
     seen(page)
     page.keyboard.press("s")
     told(page, "only one left")

@@ -98,12 +98,28 @@ function draw(page, empty, one, pair) {
   };
 }
 
+// Nothing is chosen here, so a face is no option of a list: it opens its photo.
+function button(face) {
+  const one = tile([face, null, null]);
+  one.setAttribute("role", "button");
+  one.removeAttribute("aria-selected");
+  one.setAttribute("aria-label", `Face ${face}: open the photo`);
+  one.tabIndex = 0;
+  return one;
+}
+
 function fill(section, title, faces) {
   section.querySelector("h2").textContent = title;
   const grid = section.querySelector(".grid");
-  grid.append(...faces.slice(0, SHOWN).map((face) => tile([face, null, null])));
-  grid.addEventListener("click", (event) => {
+  grid.append(...faces.slice(0, SHOWN).map(button));
+  const open = (event) => {
     const one = event.target.closest(".tile");
     if (one) openPhoto(Number(one.dataset.face)).catch((error) => tell(error.message, { bad: true }));
+    return one !== null;
+  };
+  grid.addEventListener("click", open);
+  grid.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (["Enter", " ", "o"].includes(keyOf(event)) && open(event)) event.preventDefault();
   });
 }
