@@ -92,7 +92,9 @@ class Guard:
     def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
         self._app = app
         self._token = token
-        self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+        names = ("127.0.0.1", "localhost")
+        bare = names if port == 80 else ()  # the port that a browser leaves out
+        self._hosts = frozenset({*(f"{name}:{port}" for name in names), *bare})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from facecluster.library import Library
-from facecluster.review.guard import HEADERS, MAX_BODY, refusal
+from facecluster.review.guard import HEADERS, MAX_BODY, Guard, refusal
 
 from .conftest import Client, Serve
 
@@ -249,6 +252,36 @@ def test_the_address_is_new_each_time(serve: Serve, _made: Path) -> None:
     one, other = (serve(_made) for _ in range(2))
     assert urlsplit(one.url).path != urlsplit(other.url).path
     assert other.ask(at=urlsplit(one.url).path)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [
+        (80, "127.0.0.1", 200),  # as browsers send it
+        (80, "localhost", 200),
+        (80, "127.0.0.1:80", 200),
+        (80, "evil.example", 421),
+        (80, "127.0.0.1:8080", 421),
+        (8080, "127.0.0.1", 421),
+        (8080, "127.0.0.1:8080", 200),
+    ],
+)
+def test_on_port_80_the_host_comes_without_the_port(port: int, host: str, status: int) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("page")(scope, receive, send)
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    headers = [(b"host", host.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/t/", "headers": headers}
+    asyncio.run(Guard(page, token="t", port=port)(scope, receive, send))
+    assert sent[0]["status"] == status
 
 
 def test_a_header_that_comes_twice_equals_nothing_allowed() -> None:
