@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,8 @@ from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, LibraryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library
     from facecluster.review import Review
@@ -48,11 +52,8 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
     page = _open_page(library, limit, calibration_of(chosen.name), port)
     click.echo(page.url)
     note("The page is at this address until you press Ctrl+C here.")
-    if not no_open and _has_screen():
-        import webbrowser
-
-        webbrowser.open(page.url)
-    page.run()
+    with contextlib.nullcontext() if no_open or not _has_screen() else _in_browser(page.url):
+        page.run()
     said = len(library.statements.log()) - before
     progress = library.overview.progress()
     note(
@@ -74,6 +75,40 @@ def _open_page(
             "The page needs packages that are not installed: pip install 'facecluster[review]'."
         ) from error
     return Review(library.path, threshold=threshold, calibration=calibration, port=port)
+
+
+@contextlib.contextmanager
+def _in_browser(address: str) -> Iterator[None]:
+    """Open the address in the browser, by way of a file that only this user can read.
+
+    Every user of the machine can read the command line of a browser, and the address is a secret.
+    The file is there as long as the context.
+    """
+    import tempfile
+    import webbrowser
+
+    with contextlib.ExitStack() as stack:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="facecluster-", ignore_cleanup_errors=True)
+            leading = Path(stack.enter_context(made)) / "review.html"
+            leading.touch(mode=0o600)
+            leading.write_text(_LEADING.format(address=address), encoding="utf-8")
+            opened = webbrowser.open(leading.as_uri())
+        except OSError:
+            opened = False
+        if opened:
+            note("If your browser does not show it, open this address there yourself.")
+        yield
+
+
+_LEADING = """\
+<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>facecluster review</title>
+<p><a href="{address}">facecluster review</a></p>
+"""
 
 
 def _has_screen() -> bool:

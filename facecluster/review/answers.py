@@ -12,7 +12,7 @@ from facecluster.counted import counted
 from facecluster.errors import UsageError
 from facecluster.library import Library
 
-__all__ = ["Answer", "say"]
+__all__ = ["Answer", "Changed", "say"]
 
 Body = Mapping[str, object]
 
@@ -21,23 +21,45 @@ _LONGEST_NAME = 200
 _LARGEST = 2**63 - 1
 
 
+class Changed(UsageError):
+    """The group is not any more what the page showed when its user spoke of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was stated, as a sentence, and the group that an action has put faces into, if one."""
+    """What was stated, as a sentence; the group that an action has put faces into, if one.
+
+    action is its number in the log, with which this and nothing else can be undone.
+    """
 
     said: str
     group: int | None = None
+    action: int | None = None
 
 
 def say(library: Library, body: Body) -> Answer:
     """Do what the page asks for: body["do"] is a key of _DOINGS, the rest its arguments.
 
-    UsageError, in words for the page, when it cannot be done; then nothing is changed.
+    body["shown"] is what the page showed of body["group"], its "faces" and "person": Changed when
+    that is not so any more. UsageError, in words for the page, when it cannot be done; then nothing
+    is changed.
     """
     doing = _DOINGS.get(str(body.get("do")))
     if doing is None:
         raise UsageError("This page asked for something unknown: load it again.")
-    return doing(library, body)
+    with library.transaction():  # nobody changes the group between the look and the words
+        _require_as_shown(library, body)
+        return doing(library, body)
+
+
+def _require_as_shown(library: Library, body: Body) -> None:
+    if body.get("shown") is None:
+        return
+    number = _number(body, "group")
+    leader = library.groupings.leaders([number]).get(number)
+    faces = len(library.groupings.members(number))
+    if body["shown"] != {"faces": faces, "person": leader.name if leader else None}:
+        raise Changed(f"Group {number} has changed since: look again.")
 
 
 def _name(library: Library, body: Body) -> Answer:
@@ -47,15 +69,14 @@ def _name(library: Library, body: Body) -> Answer:
     kept = f"; {said.skipped} stated otherwise before stay as they were" if said.skipped else ""
     near = difflib.get_close_matches(said.person or "", known, n=1)
     new = f" A new person: undo it if you meant {near[0]}." if near else ""
-    return Answer(
-        f"{_are(said.faces)} {said.person}{kept}.{'' if said.person in known else new}", number
-    )
+    words = f"{_are(said.faces)} {said.person}{kept}.{'' if said.person in known else new}"
+    return Answer(words, number, said.action)
 
 
 def _deny(library: Library, body: Body) -> Answer:
     number, name = _number(body, "group"), _text(body, "name")
     said = people.deny_group(library, number, name, command=_words("deny", number, name))
-    return Answer(f"{_are(said.faces)} not {said.person}.", number)
+    return Answer(f"{_are(said.faces)} not {said.person}.", number, said.action)
 
 
 def _move(library: Library, body: Body) -> Answer:
@@ -69,7 +90,7 @@ def _move(library: Library, body: Body) -> Answer:
         words = _words("move", *faces, "to", name)
         move = people.move_to_person(library, faces, name, command=words)
     where = move.person or f"in group {move.number}"
-    return Answer(f"{_are(move.faces)} {where} now.", move.number)
+    return Answer(f"{_are(move.faces)} {where} now.", move.number, move.action)
 
 
 def _take_out(library: Library, body: Body) -> Answer:
@@ -77,9 +98,9 @@ def _take_out(library: Library, body: Body) -> Answer:
     words = _words("take-out", number, *faces)
     move = people.take_out(library, faces, number, command=words)
     if move.person:
-        return Answer(f"{_are(move.faces)} not {move.person}.", None)
+        return Answer(f"{_are(move.faces)} not {move.person}.", None, move.action)
     where = f" and group {move.number}" if move.number else ""
-    return Answer(f"{_are(move.faces)} somebody else{where} now.", move.number)
+    return Answer(f"{_are(move.faces)} somebody else{where} now.", move.number, move.action)
 
 
 def _ignore(library: Library, body: Body) -> Answer:
@@ -90,7 +111,7 @@ def _ignore(library: Library, body: Body) -> Answer:
         faces, no_face = _faces(body), body.get("not_a_face") is True
         words = _words("not-a-face" if no_face else "ignore", *faces)
         said = people.ignore(library, faces, not_a_face=no_face, command=words)
-    return Answer(f"{_are(said.faces)} left out from now on.")
+    return Answer(f"{_are(said.faces)} left out from now on.", action=said.action)
 
 
 def _split(library: Library, body: Body) -> Answer:
@@ -98,7 +119,7 @@ def _split(library: Library, body: Body) -> Answer:
     done = people.split_group(library, number, command=_words("split", number))
     sizes = " and ".join(str(len(part.faces)) for part in done.parts)
     left = f", {len(done.loose)} in no group" if done.loose else ""
-    return Answer(f"Group {number} is divided: {sizes} faces{left}.", number)
+    return Answer(f"Group {number} is divided: {sizes} faces{left}.", number, done.action)
 
 
 def _merge(library: Library, body: Body) -> Answer:
@@ -106,17 +127,21 @@ def _merge(library: Library, body: Body) -> Answer:
     done = people.merge(library, numbers, command=_words("merge", *numbers))
     show = counted(done.shared_photos, "photo shows", "photos show")
     twice = f" {show} them more than once." if done.shared_photos else ""
-    return Answer(f"{_are(done.faces)} one person: group {done.number}.{twice}", done.number)
+    words = f"{_are(done.faces)} one person: group {done.number}.{twice}"
+    return Answer(words, done.number, done.action)
 
 
-def _undo(library: Library, _: Body) -> Answer:
-    undone = people.undo(library, command="undo")
+def _undo(library: Library, body: Body) -> Answer:
+    """Of the action that is named or, where none is, of the newest of whoever made it."""
+    action = None if body.get("action") is None else _number(body, "action")
+    words = "undo" if action is None else f"undo {action}"
+    undone = people.undo(library, action, command=words)
     return Answer(f"Taken back: {undone.command} ({counted(undone.faces, 'face')}).")
 
 
 def _redo(library: Library, _: Body) -> Answer:
-    people.redo(library, command="redo")
-    return Answer("Stated again.")
+    done = people.redo(library, command="redo")
+    return Answer("Stated again.", action=done.id)
 
 
 _DOINGS: dict[str, Callable[[Library, Body], Answer]] = {

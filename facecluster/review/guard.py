@@ -57,7 +57,8 @@ def refusal(
     given = path.split("/", 2)[1] if path.startswith("/") else ""
     if not hmac.compare_digest(given.encode(errors="replace"), token.encode()):
         return Refusal(403, "Open the whole address that 'facecluster review' printed.")
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    site = headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin") and not _is_opening(method, path, headers, token):
         return Refusal(403, "Another page asked for this.")
     if method in ("GET", "HEAD"):
         return None
@@ -74,13 +75,26 @@ def refusal(
     return None
 
 
+def _is_opening(method: str, path: str, headers: Mapping[str, str], token: str) -> bool:
+    """Whether a window goes to the page itself, as from the file that leads there: that file is of
+    another site to the browser. Who gets there knows the token, and reads nothing of the answer."""
+    return (
+        (method, path) == ("GET", f"/{token}/")
+        and headers.get("sec-fetch-site") == "cross-site"
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )
+
+
 class Guard:
     """An ASGI app that answers as `app` does where `refusal` lets it; paths lose the token."""
 
     def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
         self._app = app
         self._token = token
-        self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+        names = ("127.0.0.1", "localhost")
+        bare = names if port == 80 else ()  # the port that a browser leaves out
+        self._hosts = frozenset({*(f"{name}:{port}" for name in names), *bare})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -22,7 +22,7 @@ from facecluster.errors import FaceclusterError, UnreadableImage, UsageError
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.review import questions
-from facecluster.review.answers import say
+from facecluster.review.answers import Changed, say
 from facecluster.review.pictures import Pictures
 
 __all__ = ["application"]
@@ -84,6 +84,8 @@ def _tell(request: Request, error: Exception) -> Response:
     """The error's sentence, as the command line would print it."""
     missing = isinstance(error, UnreadableImage | UsageError) and request.method == "GET"
     status = 404 if missing else 400 if isinstance(error, UsageError) else 500
+    if isinstance(error, Changed):
+        status = 409
     return JSONResponse({"error": str(error)}, status)
 
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from facecluster.library import Library
-from facecluster.people import name_group
+from facecluster.people import merge, name_group
 
 from .conftest import Client, Serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
@@ -41,7 +41,12 @@ def page(browser: Browser, client: Client) -> Iterator[Page]:
     page.set_default_timeout(15_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+
+    def listen(told: ConsoleMessage) -> None:
+        if told.type == "error" and "409" not in told.text:  # that one is told to the user, too
+            wrong.append(told.text)
+
+    page.on("console", listen)
     page.on(
         "request",
         lambda asked: None if asked.url.startswith(client.url) else wrong.append(asked.url),
@@ -70,6 +75,19 @@ def at(page: Page, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('.about')?.innerText.includes(words)", arg=words
     )
+
+
+def seen(page: Page) -> None:
+    """Wait until what is shown may be answered."""
+    page.wait_for_timeout(400)
+
+
+def hold(page: Page, key: str, times: int = 20) -> None:
+    """Press a key and let go of it late: it repeats, as a keyboard does."""
+    for _ in range(times):
+        page.keyboard.down(key)
+        page.wait_for_timeout(30)
+    page.keyboard.up(key)
 
 
 def test_groups_are_named_with_the_keyboard_alone(page: Page, grouped: Path) -> None:
@@ -127,9 +145,11 @@ def test_faces_are_chosen_and_rejected_ignored_moved(page: Page, grouped: Path) 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     assert page.inner_text(".chosen") == "2 faces chosen"
+    seen(page)
     page.keyboard.press("x")
     told(page, "2 faces are not Ann.")
     at(page, "Ann, group 1: 4 faces")
+    seen(page)
     page.keyboard.press("i")  # of none chosen, the face with the focus
     told(page, "1 face is left out")
     at(page, "Ann, group 1: 3 faces")
@@ -158,7 +178,14 @@ def test_a_suggestion_is_answered_with_a_key(page: Page, grouped: Path) -> None:
     page.keyboard.press("g")
     page.wait_for_selector("text=Is this Bob?")
     assert page.locator(".pair section").count() == 2
-    assert page.locator(".pair section:first-child .tile").count() == 3
+    faces = page.locator(".pair section:first-child .tile")
+    assert faces.count() == 3
+    assert faces.first.get_attribute("role") == "button"
+    faces.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#photo[open]")
+    page.keyboard.press("Escape")
+    seen(page)
     page.keyboard.press("s")
     told(page, "only one left")
     page.keyboard.press("y")
@@ -192,9 +219,78 @@ def test_a_group_is_split_and_another_merged(page: Page) -> None:
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     told(page, "10 faces are one person: group 1.")
+    seen(page)
     page.keyboard.press("s")
     told(page, "Group 1 is divided")
     at(page, "Group 1: 6 faces")
+
+
+def test_a_key_held_too_long_splits_once(page: Page, grouped: Path) -> None:
+    page.keyboard.press("Escape")
+    seen(page)
+    hold(page, "s")
+    told(page, "Group 1 is divided")
+    with Library.open(grouped) as library:
+        assert len(library.statements.log()) == 1
+
+
+def test_a_double_click_ignores_the_group_that_was_seen_only(page: Page, grouped: Path) -> None:
+    seen(page)
+    page.dblclick("[data-act='ignore group']")
+    at(page, "Group 2: 4 faces")
+    with Library.open(grouped) as library:
+        assert [one.command for one in library.statements.log()] == ["review ignore 1"]
+
+
+def test_after_an_undo_from_the_field_letters_are_a_name(page: Page, grouped: Path) -> None:
+    page.keyboard.type("Ann\n")
+    at(page, "Group 2: 4 faces")
+    page.keyboard.press("Control+z")
+    told(page, "Taken back")
+    seen(page)
+    page.keyboard.type("Ina")
+    assert page.input_value("[name=name]") == "Ina"
+
+
+def test_each_suggestion_is_answered_when_it_has_been_seen(page: Page, grouped: Path) -> None:
+    with Library.open(grouped) as library:
+        name_group(library, 2, "Bob", command="x")
+    page.reload()
+    page.wait_for_selector(".tile")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.wait_for_selector("text=Is this Bob?")
+    page.keyboard.press("y")  # nobody reads that fast
+    seen(page)
+    with Library.open(grouped) as library:
+        assert len(library.statements.log()) == 1
+    page.keyboard.press("y")
+    told(page, "3 faces are Bob.")
+    page.wait_for_selector("text=No more suggestions")
+    page.keyboard.press("u")
+    page.wait_for_selector("text=Is this Bob?")
+    seen(page)
+    page.keyboard.press("n")  # of what is shown again
+    told(page, "3 faces are not Bob.")
+
+
+def test_a_group_that_has_changed_is_shown_again_and_not_named(page: Page, grouped: Path) -> None:
+    at(page, "Group 1: 6 faces")
+    with Library.open(grouped) as library:
+        merge(library, [1, 3], command="x")
+    page.keyboard.type("Ann\n")
+    told(page, "Group 1 has changed since: look again.")
+    at(page, "Group 1: 9 faces")
+    settled(page, "0 of 13 faces settled")
+
+
+def test_the_undo_of_a_line_takes_back_what_it_tells(page: Page, grouped: Path) -> None:
+    page.keyboard.type("Ann\n")
+    told(page, "6 faces are Ann.")
+    with Library.open(grouped) as library:
+        name_group(library, 2, "Bob", command="x")
+    page.click("#toast button")
+    told(page, "Taken back: review name 1 Ann (6 faces).")
 
 
 def test_a_phone_has_room_for_it(page: Page) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from facecluster.library import Library
-from facecluster.review.guard import HEADERS, MAX_BODY, refusal
+from facecluster.review.guard import HEADERS, MAX_BODY, Guard, refusal
 
 from .conftest import Client, Serve
 
@@ -160,6 +163,45 @@ def test_a_statement_cannot_be_a_link(still: Client, _made: Path) -> None:
     assert log(_made) == 0
 
 
+LEADS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def test_a_file_of_the_users_own_leads_to_the_page(still: Client) -> None:
+    assert still.ask(**LEADS)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers"),
+    [
+        ("", "GET", {"Sec-Fetch-Dest": "iframe"}),
+        ("", "GET", {"Sec-Fetch-Dest": "embed"}),
+        ("", "GET", {"Sec-Fetch-Dest": None}),
+        ("", "GET", {"Sec-Fetch-Mode": "no-cors"}),
+        ("", "GET", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}),
+        ("", "GET", {"Sec-Fetch-Mode": None}),
+        ("", "GET", {"Sec-Fetch-Site": "same-site"}),  # another program of this machine
+        ("", "HEAD", {}),
+        ("", "POST", {}),
+        ("state", "GET", {}),
+        ("groups/1", "GET", {}),
+        ("faces/1.jpg", "GET", {}),
+        ("page/app.js", "GET", {}),
+        ("say", "POST", {}),
+    ],
+)
+def test_another_page_leads_nowhere_else(
+    still: Client, _made: Path, path: str, method: str, headers: dict[str, str | None]
+) -> None:
+    body = NAME if method == "POST" else None
+    assert still.ask(path, method=method, body=body, **{**LEADS, **headers})[0] == 403
+    assert log(_made) == 0
+
+
+def test_without_the_token_nobody_is_led_to_the_page(still: Client) -> None:
+    for at in ("/", "//", f"/{'x' * 43}/"):
+        assert still.ask(at=at, **LEADS)[0] == 403
+
+
 def test_another_page_cannot_embed_a_picture_of_the_library(still: Client) -> None:
     for site in ("cross-site", "same-site"):
         assert still.ask("faces/1.jpg", Sec_Fetch_Site=site)[0] == 403
@@ -210,6 +252,36 @@ def test_the_address_is_new_each_time(serve: Serve, _made: Path) -> None:
     one, other = (serve(_made) for _ in range(2))
     assert urlsplit(one.url).path != urlsplit(other.url).path
     assert other.ask(at=urlsplit(one.url).path)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [
+        (80, "127.0.0.1", 200),  # as browsers send it
+        (80, "localhost", 200),
+        (80, "127.0.0.1:80", 200),
+        (80, "evil.example", 421),
+        (80, "127.0.0.1:8080", 421),
+        (8080, "127.0.0.1", 421),
+        (8080, "127.0.0.1:8080", 200),
+    ],
+)
+def test_on_port_80_the_host_comes_without_the_port(port: int, host: str, status: int) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("page")(scope, receive, send)
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    headers = [(b"host", host.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/t/", "headers": headers}
+    asyncio.run(Guard(page, token="t", port=port)(scope, receive, send))
+    assert sent[0]["status"] == status
 
 
 def test_a_header_that_comes_twice_equals_nothing_allowed() -> None:

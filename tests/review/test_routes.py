@@ -13,7 +13,7 @@ from PIL import Image
 from facecluster.embed import BUNDLED, find_model
 from facecluster.images import read
 from facecluster.library import Library
-from facecluster.people import deny_group, forget, ignore, name_faces, name_group, reject
+from facecluster.people import deny_group, forget, ignore, merge, name_faces, name_group, reject
 
 from .conftest import COLOURS, Client, Serve
 
@@ -70,7 +70,7 @@ def test_a_group_has_its_typical_faces_first_and_what_was_said(
 def test_naming_goes_into_the_log_and_can_be_undone(client: Client, grouped: Path) -> None:
     assert client.say(do="name", group=1, name=" Ann ") == (
         200,
-        {"said": "6 faces are Ann.", "group": 1},
+        {"said": "6 faces are Ann.", "group": 1, "action": 1},
     )
     assert client.get("state")["settled"] == 6
     assert client.say(do="name", group=2, name="Anna")[1]["said"] == (
@@ -84,7 +84,10 @@ def test_naming_goes_into_the_log_and_can_be_undone(client: Client, grouped: Pat
     said = client.say(do="undo")[1]["said"]
     assert said == "Taken back: review name 2 Anna (4 faces)."
     assert client.get("state")["names"] == ["Ann"]
-    assert client.say(do="redo") == (200, {"said": "Stated again.", "group": None})
+    assert client.say(do="redo") == (
+        200,
+        {"said": "Stated again.", "group": None, "action": 2},
+    )
     assert client.get("state")["names"] == ["Ann", "Anna"]
 
 
@@ -93,12 +96,14 @@ def test_faces_move_leave_and_are_ignored_at_once(client: Client) -> None:
     assert client.say(do="move", faces=[7, 8], name="ann")[1] == {
         "said": "2 faces are Ann now.",
         "group": 1,
+        "action": 2,
     }
     assert client.say(do="move", faces=[9], group=3)[1]["said"] == "1 face is in group 3 now."
     assert client.say(do="take out", faces=[1], group=1)[1]["said"] == "1 face is not Ann."
     assert client.say(do="take out", faces=[11, 12], group=3)[1] == {
         "said": "2 faces are somebody else and group 4 now.",
         "group": 4,
+        "action": 5,
     }
     assert client.say(do="ignore", faces=[13], not_a_face=True)[0] == 200
     assert client.say(do="ignore", group=2)[1]["said"] == "1 face is left out from now on."
@@ -116,9 +121,63 @@ def test_groups_are_merged_and_split(client: Client) -> None:
     assert client.say(do="merge", group=1, **{"with": 3})[1] == {
         "said": "9 faces are one person: group 1.",
         "group": 1,
+        "action": 1,
     }
     assert client.say(do="split", group=1)[1]["said"] == "Group 1 is divided: 6 and 3 faces."
     assert [one[:2] for one in client.get("state")["groups"]] == [[1, 6], [2, 4], [4, 3]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"do": "name", "name": "Bob"},
+        {"do": "deny", "name": "Ann"},
+        {"do": "take out", "faces": [11]},
+        {"do": "ignore"},
+        {"do": "split"},
+        {"do": "merge", "with": 2},
+    ],
+    ids=lambda statement: statement["do"],
+)
+@pytest.mark.parametrize("how", ["merged", "named", "gone"])
+def test_a_page_that_shows_what_was_speaks_of_nothing(
+    client: Client, grouped: Path, statement: dict[str, object], how: str
+) -> None:
+    shown = {"faces": 3, "person": None}
+    with Library.open(grouped) as library:
+        if how == "merged":
+            library.groupings.move(library.statements.part([[1, 13]], command="x"), {1: 3})
+        elif how == "named":
+            name_group(library, 3, "Ann", command="x")
+        else:
+            merge(library, [1, 3], command="x")
+        said = len(library.statements.log())
+    status, answer = client.say(**statement, group=3, shown=shown)
+    assert (status, answer) == (409, {"error": "Group 3 has changed since: look again."})
+    with Library.open(grouped) as library:
+        assert len(library.statements.log()) == said
+
+
+def test_what_is_shown_as_it_is_can_be_spoken_of(client: Client) -> None:
+    nobody = {"faces": 3, "person": None}
+    assert client.say(do="name", group=3, name="Ann", shown=nobody)[0] == 200
+    assert client.say(do="ignore", group=3, shown=nobody)[0] == 409
+    ann = {"faces": 3, "person": "Ann"}
+    assert client.say(do="take out", group=3, faces=[11], shown=ann)[0] == 200
+    assert client.say(do="name", group=3, name="Bob", shown={"faces": 2, "person": "Ann"})[0] == 200
+
+
+def test_an_undo_by_its_number_leaves_what_others_said_since(client: Client, grouped: Path) -> None:
+    action = client.say(do="name", group=1, name="Ann")[1]["action"]
+    with Library.open(grouped) as library:
+        name_group(library, 2, "Bob", command="x")
+    said = client.say(do="undo", action=action)[1]["said"]
+    assert said == "Taken back: review name 1 Ann (6 faces)."
+    assert client.get("state")["names"] == ["Bob"]
+    with Library.open(grouped) as library:
+        assert library.statements.log()[0].command == "undo 1"
+    assert client.say(do="undo", action=action)[0] == 400, "it was taken back already"
+    assert client.say(do="undo", action=None)[1]["said"] == "Taken back: x (4 faces)."
 
 
 def test_suggestions_are_asked_and_answered(serve: Serve, grouped: Path) -> None:

@@ -1,7 +1,8 @@
 // The whole page: what the address after # says is shown, and the keys that work everywhere.
 
-import { takeBack, tell } from "./act.js";
+import { takeBack, tell, whenToShowAgain } from "./act.js";
 import { openGroup } from "./group.js";
+import { heldTooLong, keyOf } from "./keys.js";
 import { firstUnnamed, neighbour, openList, setFilter, startList } from "./list.js";
 import { openSuggestions } from "./pair.js";
 import { facesOf, refresh, state } from "./state.js";
@@ -20,7 +21,7 @@ async function show(keep = null) {
     const how = { done, reload: show, keep };
     const opened = group ? await openGroup(Number(group[1]), how)
       : here === "#loose" ? await openGroup(null, how)
-      : here === "#suggestions" ? await openSuggestions({ empty })
+      : here === "#suggestions" ? await openSuggestions({ empty, reload: show })
       : start();
     if (location.hash === here) page = opened;
   } catch (error) {
@@ -73,8 +74,16 @@ function suggestions() {
   else location.hash = "suggestions";
 }
 
+const isTyping = (event) => event.target.matches("input");
+
+function held(event) {
+  if (!heldTooLong(event, isTyping(event) && event.target.value !== "")) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 function key(event) {
-  const typing = event.target.matches("input");
+  const typing = isTyping(event);
   const z = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
   if (z && !(typing && event.target.value)) {
     event.preventDefault();
@@ -83,18 +92,20 @@ function key(event) {
   }
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const everywhere = {
-    u: () => takeBack("undo"), U: () => takeBack("redo"), g: suggestions, "?": () => keys.showModal(),
+    u: () => takeBack("undo"), "Shift u": () => takeBack("redo"), g: suggestions, "?": () => keys.showModal(),
   };
   if (page?.key(event)) event.preventDefault();
-  else if (event.key in everywhere) { event.preventDefault(); everywhere[event.key](); }
+  else if (keyOf(event) in everywhere) { event.preventDefault(); everywhere[keyOf(event)](); }
 }
 
 const keys = document.getElementById("keys");
+document.addEventListener("keydown", held, { capture: true });
 document.addEventListener("keydown", key);
 document.addEventListener("state", showProgress);
-// After an undo: what is shown may have come back, or gone.
-document.addEventListener("changed", () => { if (page) page.again(); else show(); });
-document.getElementById("undo").addEventListener("click", () => takeBack("undo"));
+whenToShowAgain(() => (page ? page.again() : show()));
+document.getElementById("undo").addEventListener("click", (event) => {
+  if (event.detail < 2) takeBack("undo"); // a double click is one
+});
 document.getElementById("suggest").addEventListener("click", suggestions);
 document.getElementById("help").addEventListener("click", () => keys.showModal());
 document.getElementById("open-list").addEventListener("click", (event) => {

@@ -1,7 +1,8 @@
 // A group (or the faces in none): who it is, its faces, and what is wrong with them.
 
-import { act, tell } from "./act.js";
+import { act, alone, drawnNow, tell, underWay } from "./act.js";
 import { makeGrid } from "./grid.js";
+import { keyOf } from "./keys.js";
 import { mark, neighbour, willBeNamed, willNotBeNamed } from "./list.js";
 import { nameField } from "./names.js";
 import { openPhoto } from "./photo.js";
@@ -25,11 +26,14 @@ export async function openGroup(number, { done, reload, keep = null }) {
   const form = page.querySelector(".who");
   const acts = page.querySelector(".acts");
   const whole = page.querySelector(".whole");
-  const field = nameField(form, { accept: nameIt, other: fieldKey });
+  const field = nameField(form, {
+    accept: (name) => { if (!underWay()) nameIt(name); }, other: fieldKey,
+  });
   const grid = makeGrid(page.querySelector(".grid"), group.faces, {
     changed: showChosen, open: photo, leave: () => field.focus(),
   });
 
+  const shown = { faces: group.faces.length, person: group.person };
   let left = false; // this page is still seen while the next one is on its way
 
   form.hidden = whole.hidden = number === null;
@@ -43,14 +47,17 @@ export async function openGroup(number, { done, reload, keep = null }) {
     button.addEventListener("click", () => doings[button.dataset.act]());
   }
   const before = main.querySelector(".who input");
-  const ahead = before && before === document.activeElement ? before.value : "";
+  const inField = before !== null && before === document.activeElement;
+  const ahead = inField ? before.value : "";
   main.replaceChildren(page);
+  const seen = drawnNow();
   main.scrollTop = 0;
   showChosen();
-  if (keep !== null) grid.go(keep);
+  // On a face, the letters of a name that is being typed would be keys.
+  if (keep !== null && !inField) grid.go(keep);
   else if (number === null) grid.focus();
   else if (!matchMedia("(pointer: coarse)").matches) field.focus();
-  if (ahead && keep === null) {
+  if (ahead) {
     field.value = ahead; // what was typed while this page was on its way
     field.dispatchEvent(new Event("input"));
   }
@@ -74,10 +81,12 @@ export async function openGroup(number, { done, reload, keep = null }) {
     if (!name) return next();
     field.value = "";
     willBeNamed(number);
-    const sent = act({ do: "name", group: number, name });
+    const sent = act({ do: "name", group: number, name, shown });
     next(); // without waiting: the next one is there while this one is written
     if (!(await sent)) {
       willNotBeNamed(number);
+      const typed = main.querySelector(".who input");
+      if (typed) typed.value = ""; // the name of another group
       location.hash = `group/${number}`;
     }
   }
@@ -108,11 +117,14 @@ export async function openGroup(number, { done, reload, keep = null }) {
   async function withFaces(statement) {
     const faces = grid.meant();
     if (!faces.length) return tell("Choose faces first: click them, or Space on them.", { bad: true });
-    if (await act({ ...statement, faces })) await again();
+    await change({ ...statement, faces });
   }
 
-  async function withGroup(statement) {
-    if (await act({ ...statement, group: number })) await again();
+  const withGroup = (statement) => change({ ...statement, group: number, shown });
+
+  async function change(statement) {
+    if (!seen()) return;
+    await alone(async () => { if (await act(statement)) await again(); });
   }
 
   async function again() {
@@ -120,11 +132,12 @@ export async function openGroup(number, { done, reload, keep = null }) {
   }
 
   function ask(question, answer) {
+    if (underWay()) return; // the faces chosen may be gone
     const faces = grid.meant();
     if (!faces.length && answer === move) {
       return tell("Choose faces first: click them, or Space on them.", { bad: true });
     }
-    asked = (text, other) => answer(text, other, faces);
+    asked = (text, other) => alone(() => answer(text, other, faces));
     dialog.querySelector("label").textContent = question(faces.length);
     target.value = "";
     target.dispatchEvent(new Event("input"));
@@ -139,14 +152,14 @@ export async function openGroup(number, { done, reload, keep = null }) {
 
   async function merge(text, other) {
     if (other === null) return nameIt(text);
-    const merged = await act({ do: "merge", group: number, with: other });
+    const merged = await act({ do: "merge", group: number, with: other, shown });
     if (merged && merged.group !== number) location.hash = `group/${merged.group}`;
     else if (merged) await again();
   }
 
   const doings = {
     move: () => ask((count) => `Move ${facesOf(count)} to a person, or to a group by number:`, move),
-    "take out": () => number !== null && withFaces({ do: "take out", group: number }),
+    "take out": () => number !== null && withFaces({ do: "take out", group: number, shown }),
     ignore: () => withFaces({ do: "ignore" }),
     "not a face": () => withFaces({ do: "ignore", not_a_face: true }),
     photo: () => grid.meant().length && photo(grid.meant()[0]),
@@ -157,18 +170,19 @@ export async function openGroup(number, { done, reload, keep = null }) {
   };
   const keys = {
     m: "move", x: "take out", i: "ignore", f: "not a face", o: "photo", s: "split", "=": "merge",
-    I: "ignore group",
+    "Shift i": "ignore group",
   };
 
   return {
     again,
     key(event) {
-      if (event.key in keys) doings[keys[event.key]]();
-      else if (event.key === "a") grid.chooseAll(true);
-      else if (event.key === "Escape" && grid.chosen.size) grid.chooseAll(false);
-      else if (event.key === "n" || event.key === "/" || event.key === "Escape") field.focus();
-      else if (event.key === "j") next(1);
-      else if (event.key === "k") next(-1);
+      const pressed = keyOf(event);
+      if (pressed in keys) doings[keys[pressed]]();
+      else if (pressed === "a") grid.chooseAll(true);
+      else if (pressed === "Escape" && grid.chosen.size) grid.chooseAll(false);
+      else if (pressed === "n" || pressed === "/" || pressed === "Escape") field.focus();
+      else if (pressed === "j") next(1);
+      else if (pressed === "k") next(-1);
       else return false;
       return true;
     },

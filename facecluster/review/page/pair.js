@@ -1,7 +1,8 @@
 // Suggestions: may this group be that person? y, n, or s for later.
 
-import { act, tell } from "./act.js";
+import { act, drawnNow, tell } from "./act.js";
 import { tile } from "./grid.js";
+import { keyOf } from "./keys.js";
 import { mark } from "./list.js";
 import { openPhoto } from "./photo.js";
 import { get } from "./server.js";
@@ -11,15 +12,19 @@ const main = document.getElementById("main");
 const SHOWN = 24;
 
 let waiting = []; // suggestions that are not answered
+let current = null; // the page that is open: one that was before it draws nothing any more
 let ready = null; // the pair after the one on the screen, asked for ahead
 
-export async function openSuggestions({ empty }) {
+// reload() shows the page again from the start.
+export async function openSuggestions({ empty, reload }) {
   mark(null);
+  current = null;
   empty("Looking for suggestions…", "The groups without a name are compared with the faces you named.");
   waiting = (await get("suggestions")).suggestions;
   ready = null;
   if (location.hash !== "#suggestions") return null;
-  const page = { again: () => openSuggestions({ empty }), key: () => false };
+  const page = { again: () => reload(), key: () => false };
+  current = page;
   await show(page, empty);
   return page;
 }
@@ -37,10 +42,12 @@ async function show(page, empty) {
   try {
     pair = await (ready ?? ask(one));
   } catch {
+    if (page !== current) return;
     waiting.shift(); // answered elsewhere meanwhile
     ready = null;
     return show(page, empty);
   }
+  if (page !== current) return;
   ready = waiting[1] ? ask(waiting[1]) : null;
   ready?.catch(() => {}); // told when it is shown
   if (location.hash === "#suggestions") draw(page, empty, one, pair);
@@ -70,31 +77,49 @@ function draw(page, empty, one, pair) {
   main.scrollTop = 0;
   main.focus();
 
+  const seen = drawnNow();
+  const shown = { faces: pair.faces.length, person: null };
   const statements = { yes: "name", no: "deny" };
   let answered = false;
   async function answer(word) {
-    if (answered) return;
+    if (answered || !seen()) return;
     const statement = statements[word];
     if (!statement && waiting.length === 1) return tell("It is the only one left.");
     answered = true; // a second key is no answer to a question that is not seen yet
     waiting.shift();
-    if (statement) act({ do: statement, group: one.group, name: pair.person });
+    if (statement) act({ do: statement, group: one.group, name: pair.person, shown });
     else waiting.push(one);
     await show(page, empty);
   }
   page.key = (event) => {
-    const word = { y: "yes", n: "no", s: "skip" }[event.key];
+    const word = { y: "yes", n: "no", s: "skip" }[keyOf(event)];
     if (word) answer(word);
     return Boolean(word);
   };
 }
 
+// Nothing is chosen here, so a face is no option of a list: it opens its photo.
+function button(face) {
+  const one = tile([face, null, null]);
+  one.setAttribute("role", "button");
+  one.removeAttribute("aria-selected");
+  one.setAttribute("aria-label", `Face ${face}: open the photo`);
+  one.tabIndex = 0;
+  return one;
+}
+
 function fill(section, title, faces) {
   section.querySelector("h2").textContent = title;
   const grid = section.querySelector(".grid");
-  grid.append(...faces.slice(0, SHOWN).map((face) => tile([face, null, null])));
-  grid.addEventListener("click", (event) => {
+  grid.append(...faces.slice(0, SHOWN).map(button));
+  const open = (event) => {
     const one = event.target.closest(".tile");
     if (one) openPhoto(Number(one.dataset.face)).catch((error) => tell(error.message, { bad: true }));
+    return one !== null;
+  };
+  grid.addEventListener("click", open);
+  grid.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (["Enter", " ", "o"].includes(keyOf(event)) && open(event)) event.preventDefault();
   });
 }

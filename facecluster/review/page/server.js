@@ -26,6 +26,10 @@ async function send(path, options) {
 
 async function receive(answer) {
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error ?? "That went wrong: see where facecluster review runs.");
+  if (!answer.ok) {
+    const error = new Error(body.error ?? "That went wrong: see where facecluster review runs.");
+    error.changed = answer.status === 409; // what the page shows is not so any more
+    throw error;
+  }
   return body;
 }
