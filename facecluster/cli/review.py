@@ -92,7 +92,7 @@ def _in_browser(address: str) -> Iterator[None]:
             made = tempfile.TemporaryDirectory(prefix="facecluster-", ignore_cleanup_errors=True)
             leading = Path(stack.enter_context(made)) / "review.html"
             leading.touch(mode=0o600)
-            leading.write_text(_LEADING.format(address=address), encoding="utf-8")
+            leading.write_text(LEADING.format(address=address), encoding="utf-8")
             opened = webbrowser.open(leading.as_uri())
         except OSError:
             opened = False
@@ -101,7 +101,7 @@ def _in_browser(address: str) -> Iterator[None]:
         yield
 
 
-_LEADING = """\
+LEADING = """\
 <!doctype html>
 <meta charset="utf-8">
 <meta name="referrer" content="no-referrer">

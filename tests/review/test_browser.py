@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from facecluster.cli.review import LEADING
 from facecluster.library import Library
 from facecluster.people import merge, name_group
 
@@ -43,7 +44,9 @@ def page(browser: Browser, client: Client) -> Iterator[Page]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
 
     def listen(told: ConsoleMessage) -> None:
-        if told.type == "error" and "409" not in told.text:  # that one is told to the user, too
+        # That a group has changed, or is there no more, the page tells its user.
+        known = "409" in told.text or "/groups/" in told.location["url"]
+        if told.type == "error" and not known:
             wrong.append(told.text)
 
     page.on("console", listen)
@@ -219,6 +222,7 @@ def test_a_group_is_split_and_another_merged(page: Page) -> None:
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     told(page, "10 faces are one person: group 1.")
+    at(page, "Group 1: 10 faces")
     seen(page)
     page.keyboard.press("s")
     told(page, "Group 1 is divided")
@@ -350,6 +354,19 @@ def test_another_page_of_the_browser_gets_nothing(
     page.close()
     with Library.open(grouped) as library:
         assert library.statements.log() == []
+
+
+def test_a_file_leads_to_the_page(browser: Browser, client: Client, tmp_path: Path) -> None:
+    """It is of another site to the browser, as any file is."""
+    leading = tmp_path / "review.html"
+    leading.write_text(LEADING.format(address=client.url))
+    page = browser.new_page()
+    page.goto(leading.as_uri())
+    page.wait_for_selector(".tile")
+    assert page.url == f"{client.url}#group/1"
+    page.reload()
+    page.wait_for_selector(".tile")
+    page.close()
 
 
 def test_pictures_on_their_way_do_not_keep_the_next_group_waiting(page: Page) -> None:
