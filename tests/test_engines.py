@@ -245,7 +245,7 @@ def test_an_item_may_take_longer_than_a_cluster_may_be_away(
 ) -> None:
     results = dask(cluster)(uneven, range(12))
     assert next(results) == 0
-    monkeypatch.setattr("facecluster.engines.cluster._SECONDS", 0.001)
+    monkeypatch.setattr("facecluster.engines.cluster._SECONDS", 0.01)
     assert list(results) == list(range(1, 12))
 
 

@@ -106,7 +106,8 @@ class _Cluster(Generic[T, R]):
                 with self._reached(future):
                     try:
                         return [future.result(timeout=seconds)]
-                    except TimeoutError:
+                    # When both come at once Dask has no result to return, and finds out so.
+                    except (TimeoutError, UnboundLocalError):
                         if future.status == "error":  # the function's own error, at once
                             return [future.result()]
                         if future.done():  # the result is large for the network
