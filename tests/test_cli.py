@@ -191,6 +191,16 @@ def test_faces_that_the_network_has_not_seen_are_counted(run: Run, database: Pat
     assert result.stderr.startswith("13 faces were never seen by this network")
 
 
+def test_the_network_that_is_to_see_faces_is_the_one_grouped_with(run: Run, database: Path) -> None:
+    with Library.open(database) as library:
+        library.scanned.register_model(fingerprint="g", name="nns2", dimension=128)
+        library.scanned.use(1)  # nn4
+    told = run("group", "--model", "nns2", "--threshold", "0.5").stderr
+    assert told.startswith(
+        "13 faces were never seen by this network: 'facecluster models use nns2'"
+    )
+
+
 def test_faces_have_exactly_the_promised_fields(run: Run, database: Path, tmp_path: Path) -> None:
     run("group", "--threshold", "0.5")
     run("name", 2, "Bob")

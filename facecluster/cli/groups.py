@@ -241,8 +241,9 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         f"{counted(done.named_moved, 'named face')} moved, {counted(done.names_lost, 'name')} lost."
     )
     left_out = library.status().faces - done.faces
-    if left_out > 0:  # faces may have gone meanwhile
-        name = library_model(library, None).name
+    newest = library.groupings.newest()
+    if newest and left_out > 0:  # faces may have gone meanwhile
+        name = library.model_name(newest.model)
         note(
             f"{counted(left_out, 'face was', 'faces were')} never seen by this network: "
             f"'facecluster models use {name}' lets it see them."

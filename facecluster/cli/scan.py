@@ -101,9 +101,9 @@ def scan(
 
 def _tell_network(library: Library, before: str | None) -> None:
     """Say that the scan has made another network the library's."""
-    now = library.status()
-    if before is None or now.network == before:
+    if before is None or default_network(library) == before:
         return
+    now = library.status()
     unseen = (
         f"{counted(now.unseen_faces, 'face')} of other folders it has not seen: "
         f"'facecluster models use {now.network}' lets it see them, "

@@ -182,6 +182,10 @@ class Library:
         )
         return [Model(*row) for row in rows]
 
+    def model_name(self, model: int) -> str:
+        """What the model of this number is called."""
+        return next(one.name for one in self.models() if one.id == model)
+
     def embeddings(
         self, model: int, only: Iterable[int] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

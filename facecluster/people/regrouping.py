@@ -167,7 +167,7 @@ def check_churn(library: Library, model: int, before: Home, *, allowed: bool) ->
     after = library.groupings.at_home()
     moved, lost = (len(was - now) for was, now in zip(before, after, strict=True))
     if (moved or lost) and not allowed:
-        name = next(one.name for one in library.models() if one.id == model)
+        name = library.model_name(model)
         raise FaceclusterError(
             f"{counted(moved, 'named face')} would move and {counted(lost, 'name')} be lost, so "
             f"nothing was changed: {name} has not seen those faces. 'facecluster models use {name}'"
