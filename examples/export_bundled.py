@@ -44,7 +44,7 @@ def main() -> None:
     height, width = picture_size(config)
     parts = state["average"]
     head = {name: parts.pop(f"second.{name}", None) for name in ("weight", "bias")}
-    network.load_state_dict(parts)
+    network.load_state_dict({name: part for name, part in parts.items() if "hints." not in name})
     if options.beside and (options.lessons is None or head["weight"] is None):
         parser.error("--beside takes --lessons, and a training that has a head beside")
     if options.beside:

@@ -5,7 +5,7 @@
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
     torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE asked \\
-        --start MODEL.safetensors --steps 6500
+        --start MODEL.safetensors --steps 3000
 
 With --steps the learning rate falls to zero at the last of them; a sitting that was killed on the
 way goes on to its end by the same command.
@@ -28,8 +28,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from picked import picked
-from second_teacher.asked import Beside, adopt_head, fit_heads, train_by_answers
+from second_teacher.asked import Beside, adopt_heads, fit_heads, train_by_answers
+from second_teacher.teacher import asked
 
+from facecluster.embed import find_model
 from facecluster.facenet.dataset import (
     FaceTable,
     at_most,
@@ -38,7 +40,9 @@ from facecluster.facenet.dataset import (
     towards_identities,
     without_doubtful,
 )
+from facecluster.facenet.foreign import MOBILEFACENET
 from facecluster.facenet.lessons import Lesson, begin
+from facecluster.facenet.mobilefacenet import load_mobilefacenet
 from facecluster.facenet.parallel import agreed, first_then_others, is_first, joined
 from facecluster.facenet.training import (
     Step,
@@ -65,8 +69,8 @@ STAGES = {
     "small": dataclasses.replace(COMMON, image_size=64, batch=128),
     "full": dataclasses.replace(COMMON, batch=128, mixing=0.65),
     "triplets": dataclasses.replace(COMMON, batch=96, mixing=0.65, P=16, K=4, triplet_weight=0.5),
-    # The stem, 3a and 3b take half of the time and have long learnt what they can.
-    "asked": dataclasses.replace(ASKED, frozen=3),
+    # The stem takes a quarter of the time and has long learnt what it can.
+    "asked": dataclasses.replace(ASKED, learning_rate=1e-3, frozen=1),
     "tiny": dataclasses.replace(
         COMMON, architecture="nns2", batch=128, learning_rate=2e-3, averaging=0.998
     ),
@@ -112,18 +116,26 @@ def train_stage(options: argparse.Namespace) -> None:
     beside = None
     if options.stage in ("asked", "tiny-asked"):
         first, often = (np.load(options.data / name) for name in ("first.npy", "often.npy"))
-        # The given faces are the table's first, and so are their rows.
-        beside = Beside(first[rows[rows < len(first)]], often[rows])
+        beside = Beside(first[rows], often[rows])
     start(training, Lesson(options.work), options.start, beside)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     with first_then_others():
         training.config = sitting(training.config, options.work, training.step, options.steps)
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
-    if beside and not training.step:
-        fit_heads(training, known, beside)
-    steps = train_by_answers(training, known, beside) if beside else train(training, known)
+    steps = answered(training, known, beside, options.data) if beside else train(training, known)
     run(training, steps, picked(table, held), options.work, options.minutes)
+
+
+def answered(training: Training, table: FaceTable, beside: Beside, lessons: Path) -> Iterator[Step]:
+    """A training by a teacher that is asked, and answers in the lessons' directions."""
+    model = find_model(MOBILEFACENET.name).path
+    assert model is not None  # label_faces.py has asked it
+    network = load_mobilefacenet(model)
+    teacher = asked(network.to(training.device), np.load(lessons / "directions.npy"))
+    if not training.step:
+        fit_heads(training, table, beside, teacher)
+    return train_by_answers(training, table, beside, teacher)
 
 
 def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside | None) -> None:
@@ -132,7 +144,7 @@ def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside
     if fresh:
         begin(training, lesson, start=model)
     if beside is not None:
-        adopt_head(training, beside.vectors.shape[1])
+        adopt_heads(training, beside.vectors.shape[1])
     if not fresh:
         begin(training, lesson, start=None)
 

@@ -13,19 +13,23 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import label_faces
 from second_teacher.asked import (
     Beside,
-    adopt_head,
-    asked_rows,
+    adopt_heads,
     fit_heads,
+    given_rows,
     mine,
     train_by_answers,
+    with_new_faces,
 )
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 from second_teacher.fitted import features, fit
-from second_teacher.made_up import made_up
+from second_teacher.hints import Hint, fit_hints, hint_loss, shown_maps
+from second_teacher.made_up import NOBODY, made_up, of_parents
 from second_teacher.one_layer import one_layer
 from second_teacher.targets import directions, whole
+from second_teacher.teacher import MAP_WIDTH, SIDE, Answers, asked
 
 from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.mobilefacenet import unweighted
 from facecluster.facenet.training import (
     Step,
     Training,
@@ -79,8 +83,10 @@ def test_targets_are_of_a_bundled_network_and_faces_off_the_centre_come_twice(
     faces = rng.normal(size=(400, 192))
     faces[:200, 0] = 9.0  # of children, say
     said = unit(unit(faces) - centre)
-    label_faces.write_targets(tmp_path, said, centre, given=300)
-    targets, often = (np.load(tmp_path / name) for name in ("teacher.npy", "often.npy"))
+    label_faces.write_targets(tmp_path, said, centre)
+    names = "teacher.npy", "often.npy", "directions.npy"
+    targets, often, kept = (np.load(tmp_path / name) for name in names)
+    np.testing.assert_allclose(kept.T @ kept, np.eye(128), atol=1e-4)
     assert targets.shape == (400, 128)
     np.testing.assert_allclose(np.linalg.norm(targets, axis=1), 1, atol=1e-5)
     assert often[:200].tolist() == [1.0] * 200 and often[200:].tolist() == [2.0] * 200
@@ -97,22 +103,59 @@ class Brightness:
         return unit(np.stack([above, below], axis=1).astype(np.float32))
 
 
-def test_given_faces_come_first_and_each_is_labelled_by_its_own_crop(tmp_path: Path) -> None:
+def test_each_face_is_labelled_by_its_own_crop() -> None:
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 256, (100, 128, 128, 3), dtype=np.uint8)
     faces[:, :, :, 0] = np.arange(100)[:, None, None]
-    parents = rng.integers(0, 100, (90, 3))
-    parents[::2, 2] = label_faces.NOBODY
-    np.save(tmp_path / "given.npy", faces)
+    nobody = np.full(100, -1)
     teacher = Brightness()
-    said = label_faces.label(teacher, tmp_path, 8, parents)  # type: ignore[arg-type]
-    pixels = np.load(tmp_path / "faces.npy")
-    np.testing.assert_array_equal(pixels[:100], faces)
-    assert said.shape == (190, 2) and pixels.shape[0] == 190
-    assert all(pixel.any() for pixel in pixels[100:])
-    np.testing.assert_allclose(said, teacher.embed(pixels[:, 8:120, 8:120]), atol=1e-6)
-    again = label_faces.label(teacher, tmp_path, 8, parents)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(again, said)
+    said = label_faces.label(teacher, FaceTable(faces, nobody, nobody, None, 8))  # type: ignore[arg-type]
+    np.testing.assert_allclose(said, teacher.embed(faces[:, 8:120, 8:120]), atol=1e-6)
+
+
+def test_faces_are_made_up_of_two_parents_or_three() -> None:
+    rng = np.random.default_rng(0)
+    given = rng.integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
+    given[8] = 255
+    parents = np.array([[0, 1, NOBODY], [2, 3, 8], [2, 3, NOBODY]])
+    made = of_parents(given, parents, torch.Generator().manual_seed(1))
+    assert made.shape == (3, 64, 64, 3) and made.dtype == np.uint8
+    again = of_parents(given, parents, torch.Generator().manual_seed(1))
+    np.testing.assert_array_equal(made, again)
+    two = of_parents(given, np.array([[0, 1, NOBODY]] * 40), torch.Generator().manual_seed(2))
+    three = of_parents(given, np.array([[0, 1, 8]] * 40), torch.Generator().manual_seed(2))
+    assert three.mean() > two.mean() + 10  # the third is white
+
+
+def test_the_asked_teacher_says_what_its_network_does_less_half_of_the_centre() -> None:
+    torch.manual_seed(0)
+    network = unweighted()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    network.get_buffer("centre").copy_(torch.nn.functional.normalize(torch.randn(192), dim=0) / 3)
+    crops = torch.rand(3, 3, SIDE, SIDE) * 255
+    kept = directions(unit(np.random.default_rng(0).normal(size=(300, 192))), 128)
+    found = asked(network, kept)(crops)
+    assert [maps.shape[1:] for maps in found.maps] == [(MAP_WIDTH, 14, 14), (MAP_WIDTH, 7, 7)]
+    with torch.no_grad():
+        plain = torch.nn.functional.normalize(
+            network.trunk((crops - 127.5) / 128).flatten(1), dim=1
+        )
+    wanted = unit((plain.numpy() - network.get_buffer("centre").numpy() / 2) @ kept)
+    assert float((found.targets.numpy() * wanted).sum(1).min()) > 0.99  # in half precision
+
+
+def plain_teacher(crops: torch.Tensor) -> Answers:
+    """One who says how bright a face is where, and sees the same on the way."""
+    mix = torch.randn(192, 128, generator=torch.Generator().manual_seed(4))
+    coarse = torch.nn.functional.adaptive_avg_pool2d(crops, 8) / 127.5 - 1.0
+    rows = torch.nn.functional.normalize(coarse.flatten(1) @ mix, dim=1)
+    maps = tuple(
+        torch.nn.functional.adaptive_avg_pool2d(crops / 127.5 - 1.0, side).repeat(1, 43, 1, 1)
+        for side in (14, 7)
+    )
+    return Answers(rows, tuple(part[:, :MAP_WIDTH] for part in maps))
 
 
 def drawn_lessons(count: int) -> tuple[FaceTable, Beside]:
@@ -120,9 +163,10 @@ def drawn_lessons(count: int) -> tuple[FaceTable, Beside]:
     coarse = torch.from_numpy(rng.integers(0, 256, (count, 3, 8, 8))).float()
     fine = torch.nn.functional.interpolate(coarse, 128, mode="bilinear")
     pixels = fine.permute(0, 2, 3, 1).byte().numpy()
-    targets = unit(coarse.flatten(1).numpy()[:, :128] - 127)
+    crops = torch.from_numpy(pixels[:, 8:120, 8:120].copy()).permute(0, 3, 1, 2).float()
+    targets = plain_teacher(crops).targets.numpy()
     nobody = np.full(count, -1)
-    beside = Beside(unit(targets[:20, :40]), np.where(np.arange(count) % 3, 1.0, 2.0))
+    beside = Beside(unit(targets[:, :40]), np.where(np.arange(count) % 3, 1.0, 2.0))
     return FaceTable(pixels, nobody, nobody, targets, 8), beside
 
 
@@ -135,11 +179,11 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
 
     def begun() -> Training:
         training = Training(config, device="cpu")
-        adopt_head(training, 40)
+        adopt_heads(training, 40)
         return training
 
     def steps(training: Training) -> Iterator[Step]:
-        return train_by_answers(training, table, beside)
+        return train_by_answers(training, table, beside, plain_teacher)
 
     complete, stopped, resumed = begun(), begun(), begun()
     head = complete.network.get_submodule("second").weight.detach().clone()
@@ -147,6 +191,11 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
     assert len(found) == 30 and np.mean(found[-5:]) < np.mean(found[:5])
     assert not torch.equal(head, complete.network.get_submodule("second").weight)
     assert not torch.equal(head, complete.average.get_submodule("second").weight)
+    hints = [
+        network.get_submodule("hints.0.layer").weight
+        for network in (complete.network, complete.average)
+    ]
+    assert not torch.equal(*hints)
     for step in steps(stopped):
         if step.number == 5:
             stopped.save(tmp_path / "state.pt")
@@ -175,7 +224,7 @@ def test_a_fitted_layer_tells_what_its_inputs_can_and_no_noise_is_blown_up() -> 
 def test_training_starts_from_heads_that_tell_what_the_network_sees_already() -> None:
     table, beside = drawn_lessons(48)
     training = Training(TrainingConfig("nns2", steps=1, batch=16), device="cpu")
-    adopt_head(training, 40)
+    adopt_heads(training, 40)
 
     def missed() -> tuple[float, float]:
         seen = features(training.network, table, size=picture_size(training.config))
@@ -183,31 +232,61 @@ def test_training_starts_from_heads_that_tell_what_the_network_sees_already() ->
         with torch.inference_mode():
             own, other = (unit(head(seen).numpy()) for head in heads)
         assert table.targets is not None
-        errors = (own - table.targets, other[:20] - beside.vectors)
+        errors = (own - table.targets, other - beside.vectors)
         return float((errors[0] ** 2).sum(1).mean()), float((errors[1] ** 2).sum(1).mean())
 
     before = missed()
-    fit_heads(training, table, beside)
+    fit_heads(training, table, beside, plain_teacher)
     assert all(after < 0.7 * at_first for after, at_first in zip(missed(), before, strict=True))
     for name in ("projection", "second"):
         one, other = (x.get_submodule(name) for x in (training.network, training.average))
         assert torch.equal(one.weight, other.weight) and torch.equal(one.bias, other.bias)
 
 
-def test_half_a_batch_is_of_mined_groups_and_others_come_as_often_as_they_are_to() -> None:
-    often = np.ones(30)
-    often[[2, 5, 20]] = [0.0, 3.0, 6.0]
-    beside = Beside(np.zeros((10, 3), np.float32), often)
-    mined = np.arange(40).reshape(10, GROUP) % 30
-    rows = asked_rows(beside, mined, 64, seed=0, step=3)
-    groups = {tuple(group) for group in mined.tolist()}
-    assert all(tuple(group) in groups for group in rows[0::2].reshape(-1, GROUP).tolist())
-    assert rows[1::4].max() < 10 <= rows[3::4].min() and rows.max() < 30
-    assert not np.array_equal(rows, asked_rows(beside, mined, 64, seed=0, step=4))
-    rows = asked_rows(beside, mined, 40_000, seed=0, step=0)
-    for place, faces in ((1, slice(0, 10)), (3, slice(10, 30))):
-        share = np.bincount(rows[place::4], minlength=30)[faces] / 10_000
-        np.testing.assert_allclose(share, often[faces] / often[faces].sum(), atol=0.02)
+def test_of_each_four_faces_two_are_mined_one_is_any_and_one_is_new() -> None:
+    table, beside = drawn_lessons(48)
+    training = Training(TrainingConfig("nns2", steps=1, batch=64), device="cpu")
+    training.mined = np.arange(40).reshape(10, GROUP)
+    rows = given_rows(training, 48)
+    assert rows.shape == (16, 3)
+    groups = {tuple(group) for group in training.mined.tolist()}
+    assert all(tuple(group) in groups for group in rows[:, :2].reshape(-1, GROUP).tolist())
+    assert rows[:, 2].max() < 48
+    assert np.array_equal(rows, given_rows(training, 48))
+    faces = with_new_faces(training, table, beside, rows).numpy().reshape(16, 4, 128, 128, 3)
+    np.testing.assert_array_equal(faces[:, :3], table.pixels[rows])
+    assert not any((face == table.pixels).all((1, 2, 3)).any() for face in faces[:, 3])
+    training.step = 1
+    assert not np.array_equal(rows, given_rows(training, 48))
+    assert not np.array_equal(faces[:, 3], with_new_faces(training, table, beside, rows)[3::4])
+
+
+def test_hints_are_told_from_the_last_rows_before_a_map_shrinks() -> None:
+    network = Training(TrainingConfig("nn4"), device="cpu").network.eval()
+    with torch.no_grad(), shown_maps(network) as shown:
+        network(torch.zeros(2, 3, 96, 96))
+        network(torch.zeros(2, 3, 96, 96))
+        assert [tuple(maps.shape) for maps in shown] == [(2, 320, 12, 12), (2, 640, 6, 6)]
+    network(torch.zeros(1, 3, 96, 96))
+    assert len(shown[0]) == 2, "nothing is kept any more"
+
+
+def test_fitted_hints_miss_nothing_that_can_be_told_and_errors_count_by_spread() -> None:
+    training = Training(TrainingConfig("nns2"), device="cpu")
+    adopt_heads(training, 40)
+    heads = [head for head in training.network.get_submodule("hints").children()]
+    assert all(isinstance(head, Hint) for head in heads)
+    widths = [head.get_submodule("layer").weight.shape[1] for head in heads]
+    shown = [
+        torch.randn(40, width, side, side) for width, side in zip(widths, (14, 7), strict=True)
+    ]
+    mixes = [torch.randn(MAP_WIDTH, width, 1, 1) for width in widths]
+    maps = [torch.nn.functional.conv2d(*both) + 3 for both in zip(shown, mixes, strict=True)]
+    fit_hints(training, shown, maps)
+    with torch.no_grad():
+        assert float(hint_loss(training.network, shown, maps)) < 1e-3
+        doubled = [maps[0], maps[1] + 2 * maps[1].std((0, 2, 3), keepdim=True)]
+        assert abs(float(hint_loss(training.network, shown, doubled)) - 4.0) < 0.1
 
 
 def test_confused_are_those_that_the_network_alone_puts_near() -> None:
@@ -290,17 +369,3 @@ def test_one_layer_tells_what_both_heads_tell_side_by_side() -> None:
     both = unit(np.concatenate([one, 0.5 * other], axis=1))
     # Twelve directions hold all that both know; none is lost in sixteen.
     np.testing.assert_allclose(found @ found.T, both @ both.T, atol=1e-4)
-
-
-def test_the_index_names_the_given_faces_and_nobody_made_up(tmp_path: Path) -> None:
-    data, written = tmp_path / "data", tmp_path / "lessons"
-    data.mkdir()
-    written.mkdir()
-    index = "row,shard,name,source,person,score,scale\n0,0,a.webp,families,F1/M1,0.9,1.0\n"
-    (data / "faces.csv").write_text(index)
-    label_faces.write_index(data, written, 2)
-    assert (written / "faces.csv").read_text().splitlines() == [
-        *index.splitlines(),
-        "1,,,made-up,,,",
-        "2,,,made-up,,,",
-    ]

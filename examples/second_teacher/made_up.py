@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["made_up"]
+__all__ = ["NOBODY", "made_up", "of_parents"]
+
+# In the place of a third parent.
+NOBODY = -1
 
 # Of the faces: blended with another, given a part of another; the rest are only bent, and more.
 _BLENDED, _EXCHANGED = 0.5, 0.3
@@ -31,6 +36,25 @@ def made_up(faces: Tensor, others: Tensor, generator: torch.Generator) -> Tensor
     much = _drawn(count, 1.5, 4.5, generator)
     pixels = torch.where(kind.flatten() < _BLENDED + _EXCHANGED, little, much)
     return _bent(mixed, pixels, generator).clamp(0.0, 255.0).round()
+
+
+def of_parents(
+    given: NDArray[np.uint8], parents: NDArray[np.int64], generator: torch.Generator
+) -> NDArray[np.uint8]:
+    """A face (B, S, S, 3) of two others each, and of a third where there is one: rows (B, 3) of the
+    faces given."""
+    faces, others = (_as_maps(given[parents[:, place]]) for place in (0, 1))
+    made = made_up(faces, others, generator)
+    more = np.flatnonzero(parents[:, 2] != NOBODY)
+    if len(more):
+        made[more] = made_up(made[more], _as_maps(given[parents[more, 2]]), generator)
+    pictures: NDArray[np.uint8] = made.permute(0, 2, 3, 1).byte().numpy()
+    return pictures
+
+
+def _as_maps(pictures: NDArray[np.uint8]) -> Tensor:
+    """(B, S, S, 3) bytes -> (B, 3, S, S) in 0 to 255."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
 
 
 def _drawn(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:

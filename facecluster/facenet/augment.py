@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["MEAN", "STD", "centre_crop", "mix", "standardise", "vary"]
+__all__ = ["MEAN", "STD", "centre_crop", "mix", "spoil", "standardise", "vary", "warp"]
 
 # Maps bytes to about [-1, 1]; stored in each checkpoint's header.
 MEAN = 127.5
@@ -43,13 +43,24 @@ def vary(
     photos differ; blur, low resolution, noise and occlusion as family pictures have them. The
     generator decides everything.
     """
+    return spoil(warp(pictures, margin=margin, size=size, generator=generator), generator)
+
+
+def warp(
+    pictures: Tensor, *, margin: int, size: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Crops mirrored, turned, scaled and shifted: (B, S, S, 3) -> (B, 3, height, width) float32."""
     warps = _warps(pictures, margin, generator)
     grid = functional.affine_grid(warps, [len(pictures), 3, *size], align_corners=False)
-    varied = functional.grid_sample(
+    return functional.grid_sample(
         pictures.permute(0, 3, 1, 2).float(), grid, padding_mode="border", align_corners=False
     )
-    varied = _recolour(varied, generator)
-    varied = _degrade(varied, generator)
+
+
+def spoil(crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Crops (B, 3, height, width) in other light and colours, some of them blurred, noisy or partly
+    hidden; 0 to 255 as they were."""
+    varied = _degrade(_recolour(crops, generator), generator)
     return _occlude(varied, generator).clamp_(0.0, 255.0)
 
 
