@@ -26,6 +26,14 @@ from facecluster.records import Box
 __all__ = ["Following", "drop_orphans"]
 
 
+# Photos whose file went; those in whose file another picture may be, with what is still theirs.
+_GONE = "changed_file.new is null"
+_REPLACED = (
+    "changed_file.new is not null and (exists (select 1 from forgotten) or exists (select 1"
+    " from face join statement on statement.face = face.id where face.photo = changed_file.old))"
+)
+
+
 class _Note(NamedTuple):
     """That one photo follows another, in the order in which it was noted; known: it was there
     before the scan, lived: in a file. moved: not in the same file."""
@@ -93,21 +101,25 @@ class Following:
         """Let what was said follow, all or nothing, at the end of a scan of these folders; newest
         was the last photo before it."""
         with self._connection.transaction():
-            notes = sorted([*self._changed(newest), *self._moved(newest)])
-            # Two copies may each have become something else: what was said is for both.
-            waiting = Counter(note.old for note in notes)
-            for note in notes:
-                waiting[note.old] -= 1
-                if note.moved:
-                    self._forgetting.move(note.old, note.new)
-                elif note.lived and self._came_from_elsewhere(note.new):
-                    continue
-                self._follow(note, stays=waiting[note.old] > 0)
+            self._follow_all([*self._changed(newest), *self._moved(newest, _GONE)])
+            self._follow_all(self._moved(newest, _REPLACED))
             self._connection.run("delete from changed_file")
             self._connection.run_many(
                 "delete from unfinished_scan where path = ?", self._ended(roots)
             )
             drop_orphans(self._connection)
+
+    def _follow_all(self, notes: Iterable[_Note]) -> None:
+        notes = sorted(notes)
+        # Two copies may each have become something else: what was said is for both.
+        waiting = Counter(note.old for note in notes)
+        for note in notes:
+            waiting[note.old] -= 1
+            if note.moved:
+                self._forgetting.move(note.old, note.new)
+            elif note.lived and self._came_from_elsewhere(note.new):
+                continue
+            self._follow(note, stays=waiting[note.old] > 0)
 
     def _ended(self, roots: Sequence[str]) -> list[tuple[str]]:
         """The unfinished scans that were of these folders, or of some inside them."""
@@ -136,7 +148,7 @@ class Following:
             )
         ]
 
-    def _moved(self, newest: int) -> list[_Note]:
+    def _moved(self, newest: int, which: str) -> list[_Note]:
         """Photos that have no file any more, and new ones that are the same pictures.
 
         Their faces are at the very same places, and nothing was said of any of them. All at once:
@@ -146,7 +158,7 @@ class Following:
             "select max(changed_file.id), mine.photo, other.photo from changed_file"
             " join face mine on mine.photo = changed_file.old join face other"
             " on (other.x0, other.y0, other.x1, other.y1) = (mine.x0, mine.y0, mine.x1, mine.y1)"
-            " where changed_file.new is null and other.photo > ?"
+            f" where {which} and other.photo > ?"
             " and not exists (select 1 from file where file.photo = mine.photo)"
             " and exists (select 1 from file where file.photo = other.photo)"
             " and not exists (select 1 from face join statement on statement.face = face.id"
