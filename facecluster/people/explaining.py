@@ -69,8 +69,8 @@ def why(
     calibration is that of the newest grouping's network. UsageError when there is no such face.
     Costs one look at all vectors.
     """
-    library.statements.require_faces([face])
-    listed = next((one for one in library.faces() if one.face == face), None)
+    photo = library.overview.photo_of(face)
+    listed = next((one for one in library.faces(photo=photo) if one.face == face), None)
     words = tuple(library.statements.words(face))
     grouping = library.groupings.newest()
     model = grouping.model if grouping else next((one.id for one in library.models()), None)
