@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, moments_of
+from facecluster.library.connection import OF_FILE, Connection, moments_of
 from facecluster.library.face_rows import faces_of
 from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, same_faces, same_picture
@@ -82,15 +82,15 @@ class Following:
         )
 
     def gone(self, paths: Iterable[str]) -> None:
-        """Note which files go, of those of whose photos something was said, or will be by an
-        earlier note, or on which somebody was forgotten."""
+        """Note which files go, or moments of clips, of those of whose photos something was said,
+        or will be by an earlier note, or on which somebody was forgotten."""
         awaiting = {new for (new,) in self._connection.rows("select new from changed_file")}
-        for path in paths:
-            for photo, said in self._connection.rows(
-                "select photo, exists (select 1 from face join statement"
+        for file in paths:
+            for path, photo, said in self._connection.rows(
+                "select path, photo, exists (select 1 from face join statement"
                 " on statement.face = face.id where face.photo = file.photo)"
-                " from file where path = ? and photo is not null",
-                (path,),
+                f" from file where {OF_FILE} and photo is not null",
+                (file,),
             ):
                 if said or photo in awaiting or self._forgetting.shares(photo):
                     self._connection.run(
