@@ -130,9 +130,8 @@ class _Known:
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """From each row to the nearest face of each person: (rows, people), squared."""
-        distances = np.float32(2) - np.float32(2) * vectors @ self._vectors.T
-        nearest = np.minimum.reduceat(distances, self._first, axis=1)
-        return np.asarray(np.maximum(nearest, np.float32(0)))
+        largest = np.maximum.reduceat(vectors @ self._vectors.T, self._first, axis=1)
+        return np.asarray(np.maximum(np.float32(2) - np.float32(2) * largest, np.float32(0)))
 
     def means(self) -> NDArray[np.float64]:
         """The mean vector of each person."""
