@@ -84,15 +84,15 @@ class Following:
     def gone(self, paths: Iterable[str]) -> None:
         """Note which files go, or moments of clips, of those of whose photos something was said,
         or will be by an earlier note, or on which somebody was forgotten."""
-        awaiting = {new for (new,) in self._connection.rows("select new from changed_file")}
         for file in paths:
             for path, photo, said in self._connection.rows(
-                "select path, photo, exists (select 1 from face join statement"
+                "select path, photo, exists (select 1 from changed_file where new = file.photo)"
+                " or exists (select 1 from face join statement"
                 " on statement.face = face.id where face.photo = file.photo)"
                 f" from file where {OF_FILE} and photo is not null",
                 (file,),
             ):
-                if said or photo in awaiting or self._forgetting.shares(photo):
+                if said or self._forgetting.shares(photo):
                     self._connection.run(
                         "insert into changed_file (path, old) values (?, ?)", (path, photo)
                     )
