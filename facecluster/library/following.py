@@ -149,7 +149,7 @@ class Following:
         ]
 
     def _moved(self, newest: int, which: str) -> list[_Note]:
-        """Photos that have no file any more, and new ones that are the same pictures.
+        """Photos of these notes that have no file any more, and new ones: the same pictures.
 
         Their faces are at the very same places, and nothing was said of any of them. All at once:
         SQLite then sorts the places of all faces once.
