@@ -66,6 +66,6 @@ def average_distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> 
 
 def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple(
-        (not part.isdigit(), int(part) if part.isdigit() else 0, part)
+        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part)
         for part in re.split(r"(\d+)", name)
     )

@@ -107,7 +107,7 @@ def arrivals(
 
     Raises MissingRoot, and nothing is changed, when a folder seems to be unplugged.
     """
-    told = {one.path: one.reason for one in library.status().unreadable}
+    told = {one.path: one.reason for one in library.unreadable()}
     looked_at = [
         one
         for one in scan(library, roots, analyzer)

@@ -22,6 +22,7 @@ from worker_functions import (
     die_of_three,
     double,
     fail,
+    fail_in_two_words,
     twelfth,
     uneven,
     unsendable,
@@ -150,6 +151,11 @@ def test_processes_that_only_die_end_the_run(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(WorkerLost, match="3 worker processes died one after the other"):
         list(processes(2)(die, range(100), lost=lambda item: item))
     assert multiprocessing.active_children() == []
+
+
+def test_an_error_that_cannot_be_made_again_here_is_told_in_words() -> None:
+    with pytest.raises(WorkerLost, match="OfTwoWords: no memory"):
+        list(processes(1)(fail_in_two_words, [1]))
 
 
 def test_a_result_that_cannot_be_sent_is_an_error() -> None:

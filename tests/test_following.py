@@ -285,3 +285,31 @@ def test_a_known_photo_renamed_over_one_with_a_forgotten_face_keeps_its_own(
     for _ in scan(library, [folder], fake_analyzer(FakeDetector("another"))):
         pass
     assert len(shown(library)["a.png"]) == 1
+
+
+def test_photos_that_are_all_given_other_bytes_and_each_others_names_keep_the_words(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "c.png", (30, 40, 4))
+    look(library, folder)
+    cid = next(face.face for face in library.faces() if face.path.endswith("c.png"))
+    person = library.statements.person("Cid", create=True)
+    library.statements.say([Fact(cid, "is", person)], command="name")
+    draw(folder / "b.png", (4, 8, 1), (50, 30, 2), note=3)
+    draw(folder / "a.png", (30, 40, 4), note=4)
+    draw(folder / "c.png", (5, 8, 1), (51, 30, 2), note=5)
+    look(library, folder)
+    assert shown(library) == {"b.png": ["Alice"], "c.png": [None, None], "a.png": ["Cid"]}
+    assert len(library.photos()) == 3
+
+
+def test_who_was_forgotten_stays_away_though_another_picture_takes_the_name_of_the_photo(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "c.png", (30, 40, 4))
+    look(library, folder)
+    forget(library, "Alice")
+    draw(folder / "c.png", (4, 8, 1), (50, 30, 2), note=3)
+    draw(folder / "a.png", (30, 40, 4), note=4)
+    look(library, folder)
+    assert shown(library) == {"a.png": [None], "b.png": [None, None]}, "c.png: one is ignored"

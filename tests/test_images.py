@@ -77,6 +77,16 @@ def test_links_are_followed_loops_end_and_each_real_file_comes_once(tmp_path):
     assert found == [str(tmp_path / "real" / "again.jpg")]
 
 
+def test_a_folder_on_a_disk_that_is_scanned_whole_comes_once(tmp_path, monkeypatch):
+    photo = tmp_path / "D" / "photos" / "a.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.touch()
+    disk = f"{tmp_path / 'D'}{os.sep}"  # as Windows writes a disk, and every system "/"
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: disk if path == disk[:-1] else real(path))
+    assert len(list(find_images([Path(disk), photo.parent]))) == 1
+
+
 def test_a_missing_root_is_told_before_any_file(tmp_path):
     (tmp_path / "a.jpg").touch()
     with pytest.raises(MissingRoot, match="nowhere"):

@@ -57,9 +57,10 @@ def test_the_first_frames_with_a_face_count(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
-    for name in ("0.10.jpg", "0.9.jpg", "0.100.jpg", "deeper/0.1.jpg"):
+    for name in ("0.10.jpg", "0.9.jpg", "0.100.jpg", "²1.jpg", "deeper/0.1.jpg"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
-    assert [path.name for path in frames_of(tmp_path)] == ["0.9.jpg", "0.10.jpg", "0.100.jpg"]
+    names = ["0.9.jpg", "0.10.jpg", "0.100.jpg", "²1.jpg"]
+    assert [path.name for path in frames_of(tmp_path)] == names
     for empty in (tmp_path / "none", tmp_path / "0.9.jpg"):
         with pytest.raises(UsageError, match="has no frames"):
             frames_of(empty)

@@ -42,3 +42,14 @@ def unsendable(_: object) -> object:
 
 def fail(kind: type[Exception]) -> None:
     raise kind("of the function")
+
+
+class OfTwoWords(Exception):
+    """As many packages have them: what Python keeps of it does not make it again."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+def fail_in_two_words(_: object) -> None:
+    raise OfTwoWords("no", "memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import signal
 import sys
 from collections import deque
@@ -164,13 +165,22 @@ def _work(pipe: Connection, function: Callable[[Any], Any]) -> None:
         try:
             result = function(item)
         except Exception as failure:
-            result, error = None, failure
+            result, error = None, _sendable(failure)
         try:
             pipe.send((result, error))
         except OSError:  # the other end has gone
             return
         except Exception as failure:  # what cannot be pickled raises one of several
             pipe.send((None, WorkerLost(f"A result cannot be sent: {failure}")))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or what it says where the other end could not make it again."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return WorkerLost(f"A worker failed: {type(error).__name__}: {error}")
+    return error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from facecluster.grouping.attaching import attach, attach_lone
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
-from facecluster.grouping.growing import directions, grow
+from facecluster.grouping.growing import directions, grow, item_sums
 from facecluster.grouping.kmeans import centres_of, kmeans_steps, spread_centres
 from facecluster.grouping.numbering import renumber
 from facecluster.grouping.settings import METHODS, Settings
@@ -33,6 +33,7 @@ __all__ = [
     "group",
     "group_steps",
     "grow",
+    "item_sums",
     "linkage",
     "linkage_steps",
     "renumber",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs
 from facecluster.grouping.constraints import Constraints, pair_keys
 from facecluster.grouping.edges import Edges
-from facecluster.grouping.growing import directions
+from facecluster.grouping.growing import directions, item_sums
 from facecluster.grouping.steps import result
 from facecluster.grouping.sums import chunks
 
@@ -88,8 +88,7 @@ class _Groups:
         self.lowest = lowest[order]
         self.of = np.argsort(order)[group]
         self.count = np.bincount(self.of)
-        self.sums = np.zeros((len(order), embeddings.shape[1]))
-        np.add.at(self.sums, self.of, embeddings)
+        self.sums = item_sums(embeddings, self.of)
         self.centroids = np.empty_like(self.sums)
         self.single = np.empty(self.sums.shape, dtype=np.float32)
         self._renew(np.arange(len(order)))

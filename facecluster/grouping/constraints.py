@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
+from facecluster.grouping.sums import chunks
 
 __all__ = ["NEAR_DUPLICATE", "Constraints", "components", "in_sorted", "pair_keys"]
 
@@ -115,21 +116,35 @@ class Constraints:
     def barred(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
         """All pairs of rows, (B, 2), that may not share a group: the stated, and those of photos.
 
-        Costs the sum, over the photos, of the square of their number of faces.
+        Costs a product for each pair of rows on one photo.
         """
         person = self.people()
-        found = [self.apart]
+        beside = self.beside()
+        strangers = beside[person[beside[:, 0]] != person[beside[:, 1]]]
+        return np.concatenate([self.apart, self.unlike(embeddings, strangers)])
+
+    def beside(self) -> NDArray[np.int64]:
+        """All pairs of rows, (P, 2), that are on one photo."""
         order = np.argsort(self.photos, kind="stable")
-        starts = np.flatnonzero(np.diff(self.photos[order], prepend=-1))
-        for rows in np.split(order, starts)[1:]:
-            if len(rows) < 2:
-                continue
-            vectors = embeddings[rows].astype(np.float64)
-            distance = 2.0 - 2.0 * vectors @ vectors.T
-            far = (distance >= self.near_duplicate) & (person[rows][:, None] != person[rows])
-            one, other = np.nonzero(np.triu(far, 1))
-            found.append(np.stack([rows[one], rows[other]], axis=1))
-        return np.concatenate(found)
+        order = order[self.photos[order] >= 0]
+        pairs = [np.empty((0, 2), dtype=np.int64)]
+        for step in range(1, len(order)):
+            # In this order rows of one photo are neighbours: 1, 2, ... places apart.
+            same = np.flatnonzero(self.photos[order[step:]] == self.photos[order[:-step]])
+            if len(same) == 0:
+                break
+            pairs.append(np.stack([order[same], order[same + step]], axis=1))
+        return np.concatenate(pairs)
+
+    def unlike(
+        self, embeddings: NDArray[np.float32], pairs: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Those of the pairs of rows, (P, 2), that are no near duplicates."""
+        distance = np.empty(len(pairs))
+        for some in chunks(len(pairs)):
+            one, other = (embeddings[rows].astype(np.float64) for rows in pairs[some].T)
+            distance[some] = 2.0 - 2.0 * np.einsum("ij,ij->i", one, other)
+        return pairs[distance >= self.near_duplicate]
 
 
 def _by_label(

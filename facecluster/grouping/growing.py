@@ -85,25 +85,8 @@ def barred_pairs(
         kept: NDArray[np.int64] = pairs[matters]
         return kept
 
-    beside = between_items(_beside(constraints.photos))
-    one, other = (embeddings[beside[:, side]].astype(np.float64) for side in (0, 1))
-    distance = 2.0 - 2.0 * np.einsum("ij,ij->i", one, other)
-    beside = beside[distance >= constraints.near_duplicate]
+    beside = constraints.unlike(embeddings, between_items(constraints.beside()))
     return np.concatenate([between_items(constraints.apart), beside])
-
-
-def _beside(photos: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All pairs of rows, (P, 2), that are on one photo."""
-    order = np.argsort(photos, kind="stable")
-    order = order[photos[order] >= 0]
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for step in range(1, len(order)):
-        # In this order rows of one photo are neighbours: 1, 2, ... places apart.
-        same = np.flatnonzero(photos[order[step:]] == photos[order[:-step]])
-        if len(same) == 0:
-            break
-        pairs.append(np.stack([order[same], order[same + step]], axis=1))
-    return np.concatenate(pairs)
 
 
 class _Growth:

@@ -110,6 +110,7 @@ def _entries(
 ) -> list[tuple[str, str, bool]]:
     """The folders and pictures in a folder, twins among them."""
     found = []
+    inside = os.path.join(real_folder, "")  # that of a whole disk ends with a separator already
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -118,7 +119,7 @@ def _entries(
                     continue
                 # realpath asks the system once for each folder above, so only links pay for it.
                 linked = entry.is_symlink()
-                real = os.path.realpath(entry.path) if linked else real_folder + os.sep + entry.name
+                real = os.path.realpath(entry.path) if linked else inside + entry.name
                 found.append((entry.path, real, is_folder))
     except OSError:
         pass_over(printable(folder), _FORBIDDEN)

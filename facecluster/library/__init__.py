@@ -349,9 +349,9 @@ class Library:
             ignored_faces=count[6],
             groups=len(groups),
             grouped_faces=sum(group.faces for group in groups),
-            people=len(self.people()),
+            people=len(self.overview.names()),
             named_faces=count[3],
-            unreadable=self._unreadable(),
+            unreadable=self.unreadable(),
             network=models[0].name if models else None,
             unseen_faces=count[7] if models else 0,
             models=models,
@@ -359,7 +359,8 @@ class Library:
             last_grouping=self.groupings.newest(),
         )
 
-    def _unreadable(self) -> tuple[Unreadable, ...]:
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The files that could not be read, by path."""
         rows = self._connection.rows(
             "select file_of(path), error from file where error is not null group by 1 order by 1"
         )

@@ -15,7 +15,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
-__all__ = ["Connection", "Row", "Value", "moments_of"]
+__all__ = ["OF_FILE", "Connection", "Row", "Value", "moments_of"]
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -193,3 +193,7 @@ def _sentence(path: Path, error: Exception) -> str:
 def moments_of(column: str, of: str) -> str:
     """SQL: whether the path or hash in a column is that of a moment of this one (> follows =)."""
     return f"({column} > {of} || '#t=' and {column} < {of} || '#t>')"
+
+
+# The rows of a file, by path: its own, or those of a clip's frames.
+OF_FILE = f"(path = ?1 or ({moments_of('path', '?1')} and file_of(path) = ?1))"

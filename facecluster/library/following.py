@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, moments_of
+from facecluster.library.connection import OF_FILE, Connection, moments_of
 from facecluster.library.face_rows import faces_of
 from facecluster.library.forgetting import Forgetting, left_out
 from facecluster.library.matching import SeenFace, same_faces, same_picture
@@ -24,6 +24,14 @@ from facecluster.library.vectors import unpack_vectors
 from facecluster.records import Box
 
 __all__ = ["Following", "drop_orphans"]
+
+
+# Photos whose file went; those in whose file another picture may be, with what is still theirs.
+_GONE = "changed_file.new is null"
+_REPLACED = (
+    "changed_file.new is not null and (exists (select 1 from forgotten) or exists (select 1"
+    " from face join statement on statement.face = face.id where face.photo = changed_file.old))"
+)
 
 
 class _Note(NamedTuple):
@@ -74,17 +82,17 @@ class Following:
         )
 
     def gone(self, paths: Iterable[str]) -> None:
-        """Note which files go, of those of whose photos something was said, or will be by an
-        earlier note, or on which somebody was forgotten."""
-        awaiting = {new for (new,) in self._connection.rows("select new from changed_file")}
-        for path in paths:
-            for photo, said in self._connection.rows(
-                "select photo, exists (select 1 from face join statement"
+        """Note which files go, or moments of clips, of those of whose photos something was said,
+        or will be by an earlier note, or on which somebody was forgotten."""
+        for file in paths:
+            for path, photo, said in self._connection.rows(
+                "select path, photo, exists (select 1 from changed_file where new = file.photo)"
+                " or exists (select 1 from face join statement"
                 " on statement.face = face.id where face.photo = file.photo)"
-                " from file where path = ? and photo is not null",
-                (path,),
+                f" from file where {OF_FILE} and photo is not null",
+                (file,),
             ):
-                if said or photo in awaiting or self._forgetting.shares(photo):
+                if said or self._forgetting.shares(photo):
                     self._connection.run(
                         "insert into changed_file (path, old) values (?, ?)", (path, photo)
                     )
@@ -93,21 +101,25 @@ class Following:
         """Let what was said follow, all or nothing, at the end of a scan of these folders; newest
         was the last photo before it."""
         with self._connection.transaction():
-            notes = sorted([*self._changed(newest), *self._moved(newest)])
-            # Two copies may each have become something else: what was said is for both.
-            waiting = Counter(note.old for note in notes)
-            for note in notes:
-                waiting[note.old] -= 1
-                if note.moved:
-                    self._forgetting.move(note.old, note.new)
-                elif note.lived and self._came_from_elsewhere(note.new):
-                    continue
-                self._follow(note, stays=waiting[note.old] > 0)
+            self._follow_all([*self._changed(newest), *self._moved(newest, _GONE)])
+            self._follow_all(self._moved(newest, _REPLACED))
             self._connection.run("delete from changed_file")
             self._connection.run_many(
                 "delete from unfinished_scan where path = ?", self._ended(roots)
             )
             drop_orphans(self._connection)
+
+    def _follow_all(self, notes: Iterable[_Note]) -> None:
+        notes = sorted(notes)
+        # Two copies may each have become something else: what was said is for both.
+        waiting = Counter(note.old for note in notes)
+        for note in notes:
+            waiting[note.old] -= 1
+            if note.moved:
+                self._forgetting.move(note.old, note.new)
+            elif note.lived and self._came_from_elsewhere(note.new):
+                continue
+            self._follow(note, stays=waiting[note.old] > 0)
 
     def _ended(self, roots: Sequence[str]) -> list[tuple[str]]:
         """The unfinished scans that were of these folders, or of some inside them."""
@@ -136,8 +148,8 @@ class Following:
             )
         ]
 
-    def _moved(self, newest: int) -> list[_Note]:
-        """Photos that have no file any more, and new ones that are the same pictures.
+    def _moved(self, newest: int, which: str) -> list[_Note]:
+        """Photos of these notes that have no file any more, and new ones: the same pictures.
 
         Their faces are at the very same places, and nothing was said of any of them. All at once:
         SQLite then sorts the places of all faces once.
@@ -146,7 +158,7 @@ class Following:
             "select max(changed_file.id), mine.photo, other.photo from changed_file"
             " join face mine on mine.photo = changed_file.old join face other"
             " on (other.x0, other.y0, other.x1, other.y1) = (mine.x0, mine.y0, mine.x1, mine.y1)"
-            " where changed_file.new is null and other.photo > ?"
+            f" where {which} and other.photo > ?"
             " and not exists (select 1 from file where file.photo = mine.photo)"
             " and exists (select 1 from file where file.photo = other.photo)"
             " and not exists (select 1 from face join statement on statement.face = face.id"

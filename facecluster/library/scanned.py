@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.library.connection import Connection, moments_of
+from facecluster.library.connection import OF_FILE, Connection, moments_of
 from facecluster.library.face_rows import faces_of, put_face
 from facecluster.library.following import Following, drop_orphans
 from facecluster.library.forgetting import Forgetting, left_out
@@ -24,8 +24,6 @@ __all__ = ["KnownFile", "Scanned", "Unembedded", "below"]
 
 # A model that has seen no face: SQLite counts rows from 1.
 _NO_MODEL = 0
-# The rows of a file: its own, or those of a clip's frames.
-_OF_FILE = f"(path = ?1 or ({moments_of('path', '?1')} and file_of(path) = ?1))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ class Scanned:
         with self._connection.transaction():
             self._following.gone(paths)
             self._connection.run_many(
-                f"delete from file where {_OF_FILE}", ((path,) for path in paths)
+                f"delete from file where {OF_FILE}", ((path,) for path in paths)
             )
             # Statements hold on to their faces, so a photo with one stays, whole: should its
             # file come back, everything is there again for one hash.
@@ -259,7 +257,7 @@ class Scanned:
 
     def _put_error(self, file: FileStamp, error: str | None) -> None:
         """Note why a file cannot be read: of a clip with frames, beside each of them."""
-        known = self._connection.rows(f"select path from file where {_OF_FILE}", (file.path,))
+        known = self._connection.rows(f"select path from file where {OF_FILE}", (file.path,))
         for (path,) in known or [(file.path,)]:
             self._put_file(replace(file, path=path), None, error)
 
@@ -269,10 +267,17 @@ class Scanned:
         for path in paths:
             if file_of(path) != path:
                 clips.setdefault(file_of(path), []).append(path)
-        self._connection.run_many(
-            f"delete from file where {_OF_FILE} and path not in (select value from json_each(?2))",
-            ((clip, json.dumps(frames)) for clip, frames in clips.items()),
-        )
+        gone = [
+            row
+            for clip, frames in clips.items()
+            for row in self._connection.rows(
+                f"select path from file where {OF_FILE}"
+                " and path not in (select value from json_each(?2))",
+                (clip, json.dumps(frames)),
+            )
+        ]
+        self._following.gone(path for (path,) in gone)
+        self._connection.run_many("delete from file where path = ?", gone)
 
     def _put_photo(self, photo: Photo, detector: str) -> int:
         return int(

@@ -372,6 +372,19 @@ def words_beside_parts_found(database: Database) -> None:
     _execute(database, _WORDS)
 
 
+# For each photo that goes, the notes of a scan that point to it are looked for.
+_NOTES = """
+create index changed_file_old on changed_file (old);
+create index changed_file_new on changed_file (new);
+"""
+
+
+@MIGRATIONS()
+def notes_found_by_photo(database: Database) -> None:
+    """Thousands of photos that go cost no look at all notes each."""
+    _execute(database, _NOTES)
+
+
 def _execute(database: Database, *scripts: str) -> None:
     for script in scripts:
         for statement in script.split(";\n"):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
+from facecluster.grouping import directions, item_sums
 from facecluster.library import Library, Word
 from facecluster.people.nearness import distances_to_people, years
 from facecluster.people.odds import probabilities
@@ -69,8 +70,8 @@ def why(
     calibration is that of the newest grouping's network. UsageError when there is no such face.
     Costs one look at all vectors.
     """
-    library.statements.require_faces([face])
-    listed = next((one for one in library.faces() if one.face == face), None)
+    photo = library.overview.photo_of(face)
+    listed = next((one for one in library.faces(photo=photo) if one.face == face), None)
     words = tuple(library.statements.words(face))
     grouping = library.groupings.newest()
     model = grouping.model if grouping else next((one.id for one in library.models()), None)
@@ -167,10 +168,7 @@ def _to_groups(
     here = int(number[place])
     number[place] = -1
     groups, group = np.unique(number, return_inverse=True)
-    sums = np.zeros((len(groups), vectors.shape[1]))
-    np.add.at(sums, group, vectors)
-    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-12)
-    distance = 2.0 - 2.0 * (sums @ vectors[place]) / lengths
+    distance = 2.0 - 2.0 * directions(item_sums(vectors, group)) @ vectors[place]
     wanted = groups == here if here >= 0 else groups >= 0
     if not wanted.any():
         return None, None

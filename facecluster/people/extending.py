@@ -65,6 +65,8 @@ def extend(library: Library, *, allow_churn: bool = False) -> Regrouping:
     settled, new, labels = _placed(library, newest, faces, vectors, previous, changed)
     made = Numbers(faces, *_numbered(labels, settled, unused), unused)
     with library.transaction():
+        if library.groupings.newest() != newest:  # all groups were made anew meanwhile
+            return extend(library, allow_churn=allow_churn)
         before = library.groupings.at_home()
         made, spoken_of = up_to_date(library, made, heard)
         write = (changed | (made.numbers != previous)) & ~np.isin(faces, spoken_of)

@@ -63,7 +63,7 @@ def distances_to_people(
         weights = _weights(one + 0.5, taken)[order, None]
         middles = _middles(weights * sorted_vectors, starts)
         found[here] = 2.0 - 2.0 * rows[here].astype(np.float64) @ middles.T
-    return known, np.maximum(found, 0.0)
+    return known, np.maximum(found, 0.0, out=found)
 
 
 def _by_person(

@@ -116,7 +116,8 @@ def reject(
         known = library.statements.person(person)
         said = _say(library, faces, "is-not", known, command)
         return Said(said, library.statements.name_of(known), len(faces), 0)
-    shown = {face.face: face.person for face in library.faces()}
+    photos = {library.overview.photo_of(face) for face in faces}
+    shown = {one.face: one.person for photo in photos for one in library.faces(photo=photo)}
     facts = []
     for face in faces:
         name = shown.get(face)

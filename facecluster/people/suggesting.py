@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.facenet.calibration import Calibration
+from facecluster.grouping import item_sums
 from facecluster.library import Library
 from facecluster.people.ages import unborn
 from facecluster.people.bonds import constraints
@@ -129,9 +130,8 @@ class _Known:
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """From each row to the nearest face of each person: (rows, people), squared."""
-        distances = np.float32(2) - np.float32(2) * vectors @ self._vectors.T
-        nearest = np.minimum.reduceat(distances, self._first, axis=1)
-        return np.asarray(np.maximum(nearest, np.float32(0)))
+        largest = np.maximum.reduceat(vectors @ self._vectors.T, self._first, axis=1)
+        return np.asarray(np.maximum(np.float32(2) - np.float32(2) * largest, np.float32(0)))
 
     def means(self) -> NDArray[np.float64]:
         """The mean vector of each person."""
@@ -157,17 +157,14 @@ class _Asked:
 
     def means(self) -> NDArray[np.float64]:
         """The mean vector of each group: its distance is the average one of the faces."""
-        sums = np.zeros((len(self.groups), self.vectors.shape[1]))
-        np.add.at(sums, self.group, self.vectors.astype(np.float64))
-        return sums / self.sizes[:, None]
+        return np.asarray(item_sums(self.vectors, self.group) / self.sizes[:, None])
 
     def when(self) -> NDArray[np.float64]:
         """The mean year of the dated photos of each group, NaN where none is."""
         year = years(self._taken)
         dated = ~np.isnan(year)
-        sums, counts = np.zeros(len(self.groups)), np.zeros(len(self.groups))
-        np.add.at(sums, self.group[dated], year[dated])
-        np.add.at(counts, self.group[dated], 1)
+        counts = np.bincount(self.group[dated], minlength=len(self.groups))
+        sums = np.bincount(self.group[dated], year[dated], minlength=len(self.groups))
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
     def barred(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 from facecluster.errors import UsageError
 from facecluster.grouping import METHODS, Constraints, group
 from facecluster.grouping.constraints import components
+from facecluster.grouping.growing import barred_pairs
 from facecluster.grouping.repair import obey
 
 
@@ -196,3 +199,15 @@ def test_who_is_one_person_is_worked_out_once(monkeypatch):
     labels = obey(np.array([0, 0, 0, 1, 1, 1]), around([0.0] * 6), constraints)
     assert labels[0] == labels[1] != labels[2] and labels[3] != labels[4]
     assert worked_out.count(6) == 1
+
+
+def test_crowded_photos_take_the_memory_of_their_pairs_and_no_vectors():
+    n = 600
+    rows = around(np.linspace(0, 6, n), dimension=128)
+    constraints = state(n, photos=[0] * n)
+    tracemalloc.start()
+    barred = barred_pairs(rows, np.arange(n), np.ones(n, dtype=np.bool_), constraints)
+    top = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(barred, constraints.barred(rows))
+    assert top < 100 * n * (n - 1) / 2, "bytes; a pair of vectors has 2,048"

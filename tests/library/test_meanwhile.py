@@ -88,6 +88,27 @@ def test_faces_taken_out_during_a_grouping_stay_out_and_no_number_is_given_twice
     assert grouped(library) == {**after, 2: [6], None: [5], 5: [9, 10]}
 
 
+def test_new_faces_join_the_groups_that_a_full_pass_has_made_meanwhile(
+    library: Library,
+    model: int,
+    two_groups: None,
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full(library, model, threshold=2.0)
+    assert grouped(library) == {1: [1, 2, 3, 4, 5, 6]}
+    put("/a", 3)
+    put("/b", 2)
+    done: list[object] = []
+
+    def regroup_once() -> None:
+        if not done:
+            done.append(full(library, model, threshold=1.0))
+
+    extend_with(library, monkeypatch, regroup_once)
+    assert sorted(grouped(library).values()) == [[1, 2, 3, 4], [5, 6, 8], [7]]
+
+
 def test_a_name_given_during_a_full_pass_binds_the_next_grouping(
     library: Library, model: int, two_groups: None
 ) -> None:

@@ -358,3 +358,14 @@ def test_nobody_cannot_be_renamed(library: Library, faces: list[int]) -> None:
     undo(library, command="undo")
     with pytest.raises(UsageError, match="No face is stated to be Bob any more"):
         rename(library, "Bob", "Rob", command="rename")
+
+
+def test_who_a_face_shows_is_asked_of_its_own_photo(
+    library: Library, faces: list[int], put: Put, steps: Callable[[Callable[[], object]], int]
+) -> None:
+    name_group(library, 1, "Ann", command="name")
+    few = steps(lambda: reject(library, [1], command="reject"))
+    undo(library, command="undo")
+    for number in range(40):
+        put(f"/more/{number}", 3)
+    assert steps(lambda: reject(library, [1], command="reject")) < 2 * few
