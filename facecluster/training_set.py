@@ -93,15 +93,15 @@ def read_targets(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
         missing = next((name for name in names if name not in rows), None)
         if missing is not None:
             raise TrainingError(f"{path} has no embedding of {missing}.")
-        found = np.array([[float(x) for x in rows[name]] for name in names], dtype=np.float32)
+        found = np.array([[float(x) for x in rows[name]] for name in names])
     except OSError as error:
         raise TrainingError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, csv.Error) as error:
         raise TrainingError(f"{path} is no table of embeddings: {error}.") from error
-    length = np.sqrt((found * found).sum(axis=1, keepdims=True)) if found.ndim == 2 else np.zeros(1)
-    if found.ndim != 2 or found.shape[1] < 2 or not np.all(length > 0):
+    length = np.hypot.reduce(found, axis=1, keepdims=True) if found.ndim == 2 else np.zeros(1)
+    if found.ndim != 2 or found.shape[1] < 2 or not np.all((length > 0) & np.isfinite(length)):
         raise TrainingError(f"{path} is no table of embeddings: a path, then numbers, each line.")
-    unit: NDArray[np.float32] = found / length
+    unit: NDArray[np.float32] = (found / length).astype(np.float32)
     return unit
 
 

@@ -228,9 +228,12 @@ def test_a_teacher_is_read_from_a_table(people: Path, run: Run, tmp_path: Path) 
     table.write_text("elsewhere.png,1,2\n")
     with pytest.raises(TrainingError, match=r"has no embedding of a/0\.png"):
         read_targets(table, names)
-    table.write_text("".join(f"{name},1,two\n" for name in names))
-    with pytest.raises(TrainingError, match="no table of embeddings"):
-        read_targets(table, names)
+    for word in ("two", "inf", "nan", "0"):
+        table.write_text("".join(f"{name},0,{word}\n" for name in names))
+        with pytest.raises(TrainingError, match="no table of embeddings"):
+            read_targets(table, names)
+    table.write_text("".join(f"{name},3e30,4e30\n" for name in names))
+    assert np.allclose(read_targets(table, names), [0.6, 0.8])
 
 
 @pytest.mark.parametrize(
