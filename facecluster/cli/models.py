@@ -20,6 +20,7 @@ from facecluster.cli.output import (
     print_rows,
 )
 from facecluster.counted import counted
+from facecluster.facenet.sizes import OF_THE_PAPER, SIZES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
 USES = ("verify", "identify", "group")
 
 
@@ -66,7 +66,7 @@ def list_networks(measure: bool, form: Form) -> None:
     nothing = dict.fromkeys(("dimension", *USES))
     rows += [
         {"model": None, "state": "untrained", **_size(name), **nothing}
-        for name in ARCHITECTURES
+        for name in OF_THE_PAPER
         if name not in trained
     ]
     columns = [*rows[0]]
@@ -80,8 +80,6 @@ def list_networks(measure: bool, form: Form) -> None:
 
 
 def _size(architecture: str) -> dict[str, object]:
-    from facecluster.facenet.sizes import SIZES
-
     size = SIZES[architecture]
     return {
         "architecture": architecture,
