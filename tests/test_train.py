@@ -53,7 +53,9 @@ def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: 
     shutil.copy(SAMPLES / "2017-03-14-room.jpg", tmp_path / "one.jpg")
     scan = run("scan", tmp_path / "one.jpg", "--model", model)
     assert scan.exit_code == 0, scan.stderr
-    assert "mine" in run("models", "info", model).stdout
+    assert "Next: 'facecluster group'" in scan.stderr
+    assert run("group").exit_code == 0  # the library's own network is found by its name
+    assert "installed" in run("models", "info", "mine").stdout
     new = ("-o", tmp_path / "new.safetensors", "--harmonic-with", model)
     harmonic = run("train", people, *new, *QUICK, "--steps", 1)
     assert harmonic.exit_code == 0, harmonic.stderr

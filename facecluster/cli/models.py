@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.network import use_network
+from facecluster.cli.network import keep, use_network
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -23,8 +23,6 @@ from facecluster.counted import counted
 from facecluster.facenet.sizes import OF_THE_PAPER, SIZES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facecluster.embed import Model
     from facecluster.library import Library
 
@@ -191,13 +189,7 @@ def use(library: Library, name: str) -> None:
     networks stay, so that going back takes no time, and are never compared with these. Names and
     groups stay as they are.
     """
-    from facecluster.embed import find_model
-    from facecluster.installed import install
-
-    found = find_model(name)
-    if found.state == "file" and found.path and found.path.suffix == ".safetensors":
-        _try(found.path)
-        found = find_model(install(found.path).stem)
+    found = keep(name)
     try:
         done = use_network(library, str(found.path) if found.state == "file" else found.name)
     except KeyboardInterrupt:
@@ -208,16 +200,6 @@ def use(library: Library, name: str) -> None:
         left = counted(done.left, "face")
         note(f"{left} could not be seen again: 'facecluster scan' their folders.")
     hint("'facecluster group'")
-
-
-def _try(file: Path) -> None:
-    """ModelError for a file that could not be used, before a copy of it is kept."""
-    import numpy as np
-
-    from facecluster.embed import open_model
-
-    embedder = open_model(str(file))
-    embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
 
 
 COMMANDS = (models,)
