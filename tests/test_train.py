@@ -178,6 +178,17 @@ def test_a_stop_among_the_pictures_is_told(
     assert "Stopped: the faces found are kept; run the same again to go on." in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--start", "--harmonic-with"])
+def test_a_model_that_is_none_is_told_before_the_pictures_are_read(
+    option: str, people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "read_folder", None)
+    (tmp_path / "none.safetensors").write_bytes(b"none")
+    words = (option, tmp_path / "none.safetensors")
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK, *words)
+    assert done.exit_code == 1 and "is not a facecluster network" in done.stderr
+
+
 def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
     for person in "abcdef":
         for number in range(3, 6):

@@ -176,9 +176,15 @@ def _checked(folder: Path | None, output: Path | None, chosen: Options) -> tuple
 
 def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, FaceTable]:
     """The faces to train on and those held out."""
+    from facecluster.facenet.header import read_header
     from facecluster.facenet.parallel import first_then_others, is_first
     from facecluster.training_set import read_folder, read_targets
 
+    for model in (chosen.harmonic_with, None if lesson.has_begun else chosen.start):
+        if model:
+            read_header(
+                model
+            )  # what is wrong with it is told before thousands of pictures are read
     analyzer = None if chosen.aligned else open_analyzer(None)
     cache = lesson.folder / "faces.npz"
     try:
