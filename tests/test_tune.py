@@ -135,6 +135,18 @@ def stopped_or_no_better(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "small stays: VAL at the same FAR does not rise" in done.stdout
 
 
+@pytest.mark.usefixtures("album")
+def test_too_few_to_judge_by_is_told_before_the_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facecluster.facenet import tuning as steps
+
+    monkeypatch.setattr(steps, "tune", None)
+    done = run("train", "--library", *QUICK, "--hold-out", 0)
+    assert done.exit_code == 2
+    assert "Too few faces are held out to judge by, 100 pairs of two people" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("every", "strangers", "better"),
     [
