@@ -138,12 +138,11 @@ def _header(document: dict[str, Any]) -> Header:
 def _makes_sense(header: Header) -> bool:
     sizes = (header.dimension, header.height, header.width)
     words = (header.name, header.created, header.fingerprint)
-    numbers = (header.std, *header.thresholds.values())
     return (
         all(type(size) is int and 0 < size <= _MOST for size in sizes)
         and all(isinstance(word, str) for word in words)
-        and all(math.isfinite(number) for number in numbers)
+        and all(0 <= threshold <= 4 for threshold in header.thresholds.values())
         and 0 <= header.mean <= 255
-        and header.std > 0
+        and 0 < header.std < math.inf
         and isinstance(header.batch_norm, bool)
     )
