@@ -64,6 +64,7 @@ def read_folder(
     people with two pictures each.
     """
     files = _files(folder)
+    cache.parent.mkdir(parents=True, exist_ok=True)  # fails now, not when all are looked at
     kind = f"{analyzer.detector if analyzer else 'aligned'} {SIDE} {MARGIN}"
     seen = _kept(cache, kind, set(files.values()))
     known = len(seen)
@@ -136,7 +137,6 @@ def _kept(cache: Path, kind: str, stamps: set[str]) -> dict[str, Crop]:
 
 def _keep(cache: Path, kind: str, seen: dict[str, Crop]) -> None:
     faces = {stamp: face for stamp, face in seen.items() if face is not None}
-    cache.parent.mkdir(parents=True, exist_ok=True)
     with open(cache.with_suffix(".part"), "wb") as file:
         np.savez(
             file,

@@ -189,6 +189,15 @@ def test_a_model_that_is_none_is_told_before_the_pictures_are_read(
     assert done.exit_code == 1 and "is not a facecluster network" in done.stderr
 
 
+def test_a_place_where_nothing_can_be_is_told_before_the_pictures_are_read(
+    people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "read", None)
+    (tmp_path / "file").write_bytes(b"")
+    done = run("train", people, "-o", tmp_path / "file" / "m.safetensors", *QUICK)
+    assert done.exit_code == 1 and "Not a directory" in done.stderr
+
+
 def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
     for person in "abcdef":
         for number in range(3, 6):
