@@ -44,7 +44,7 @@ def embed(model: Path, pairs: Pairs, images: Path) -> Vectors:
 def all_pairs(vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The squared distances of all pairs of one person, and of all pairs of two."""
     rows = np.array(list(vectors.values()))
-    who = np.array([Path(name).parent.name for name in vectors])
+    who = np.array([str(Path(name).parent) for name in vectors])
     first, second = np.triu_indices(len(rows), 1)
     distances = np.maximum(2.0 - 2.0 * rows @ rows.T, 0.0)[first, second].astype(np.float64)
     same = who[first] == who[second]

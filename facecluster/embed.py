@@ -319,9 +319,8 @@ def _read_foreign(path: Path) -> nn.Module:
 
 def _described(path: Path, state: State) -> Model:
     header = read_header(path)
-    name = header.name if state == "file" else path.stem
     return Model(
-        name,
+        path.stem,
         state,
         path,
         header.architecture,

@@ -206,22 +206,22 @@ def _people(
     key = next((name for name in ("face", "path", "file") if rows and name in rows[0]), None)
     if key is None or "person" not in rows[0]:
         raise UsageError(f"{truth} needs the columns person and face, path or file.")
-    ends = _ends(by_path)
-    people = {}
+    numbers, ends = {str(face): face for face in by_number}, _ends(by_path)
+    people: dict[int, str] = {}
     for number, row in enumerate(rows, start=2):
         value = row[key] or ""
-        face = _numbered(value, by_number) if key == "face" else ends.get(Path(value).parts[::-1])
+        face = numbers.get(value) if key == "face" else ends.get(Path(value).parts[::-1])
         if face is not None and row["person"]:
-            people[face] = row["person"]
+            if people.setdefault(face, row["person"]) != row["person"]:
+                raise UsageError(
+                    f"{truth} names a face in its line {number} that it named otherwise before: "
+                    "of a photo of several people say the faces' numbers."
+                )
         elif not row["person"] or not value:
             raise UsageError(f"{truth} has nobody or nothing in its line {number}.")
     if not people:
         raise UsageError(f"No face of {truth} is in the library: scan the photos first.")
     return people
-
-
-def _numbered(value: str, by_number: dict[int, ListedFace]) -> int | None:
-    return int(value) if value.isdecimal() and int(value) in by_number else None
 
 
 def _ends(by_path: dict[str, int]) -> dict[tuple[str, ...], int]:

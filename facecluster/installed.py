@@ -8,10 +8,13 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from facecluster.download import PUBLISHED
 from facecluster.errors import ModelError
 from facecluster.facenet.header import read_header
 
 __all__ = ["folder", "free_name", "install", "installed", "installed_file"]
+
+_BUNDLED = Path(__file__).parent / "weights"
 
 
 def folder() -> Path:
@@ -39,20 +42,18 @@ def free_name(stem: str) -> str:
 
 
 def install(file: Path) -> Path:
-    """Keep a copy of the network under the name in its header; where it is.
+    """Keep a copy of the network under the name of its file; where it is.
 
-    Whole or not at all. A network that is there already is left as it is; ModelError when another
-    one has that name, and for a file that is no network.
+    Whole or not at all. A network that is there already, or comes with the program, is left as it
+    is; ModelError when another one has that name, and for a file that is no network.
     """
+    target = folder() / f"{file.stem}.safetensors"
     header = read_header(file)
-    if Path(header.name).name != header.name or header.name.startswith("."):
-        raise ModelError(f"{file} calls itself {header.name!r}, which cannot be a file's name.")
-    there = installed_file(header.name)
+    there = next((path for path in (_BUNDLED / target.name, target) if path.is_file()), None)
+    if file.stem in PUBLISHED or (there and read_header(there).fingerprint != header.fingerprint):
+        raise ModelError(f"Another network is called {file.stem}: rename {file} first.")
     if there:
-        if read_header(there).fingerprint != header.fingerprint:
-            raise ModelError(f"Another network is called {header.name}: rename {there} first.")
         return there
-    target = folder() / f"{header.name}.safetensors"
     partial = target.with_suffix(".part")
     try:
         folder().mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -64,6 +64,7 @@ def read_folder(
     people with two pictures each.
     """
     files = _files(folder)
+    cache.parent.mkdir(parents=True, exist_ok=True)  # fails now, not when all are looked at
     kind = f"{analyzer.detector if analyzer else 'aligned'} {SIDE} {MARGIN}"
     seen = _kept(cache, kind, set(files.values()))
     known = len(seen)
@@ -93,15 +94,15 @@ def read_targets(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
         missing = next((name for name in names if name not in rows), None)
         if missing is not None:
             raise TrainingError(f"{path} has no embedding of {missing}.")
-        found = np.array([[float(x) for x in rows[name]] for name in names], dtype=np.float32)
+        found = np.array([[float(x) for x in rows[name]] for name in names])
     except OSError as error:
         raise TrainingError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, csv.Error) as error:
         raise TrainingError(f"{path} is no table of embeddings: {error}.") from error
-    length = np.sqrt((found * found).sum(axis=1, keepdims=True)) if found.ndim == 2 else np.zeros(1)
-    if found.ndim != 2 or found.shape[1] < 2 or not np.all(length > 0):
+    length = np.hypot.reduce(found, axis=1, keepdims=True) if found.ndim == 2 else np.zeros(1)
+    if found.ndim != 2 or found.shape[1] < 2 or not np.all((length > 0) & np.isfinite(length)):
         raise TrainingError(f"{path} is no table of embeddings: a path, then numbers, each line.")
-    unit: NDArray[np.float32] = found / length
+    unit: NDArray[np.float32] = (found / length).astype(np.float32)
     return unit
 
 
@@ -136,7 +137,6 @@ def _kept(cache: Path, kind: str, stamps: set[str]) -> dict[str, Crop]:
 
 def _keep(cache: Path, kind: str, seen: dict[str, Crop]) -> None:
     faces = {stamp: face for stamp, face in seen.items() if face is not None}
-    cache.parent.mkdir(parents=True, exist_ok=True)
     with open(cache.with_suffix(".part"), "wb") as file:
         np.savez(
             file,

@@ -193,6 +193,8 @@ def test_faces_by_number_are_compared_too(grouped: Path, run: Run, tmp_path: Pat
         ("who,what\na,b\n", "needs the columns person and face"),
         ("path,person\nelsewhere.jpg,ann\n", "No face of"),
         ("path,person\n,ann\n", "in its line 2"),
+        (f"face,person\n{'9' * 5000},ann\n", "No face of"),
+        ("path,person\nann0.jpg,ann\nann0.jpg,bob\n", "in its line 3 that it named otherwise"),
     ],
 )
 def test_a_bad_truth_is_one_sentence(

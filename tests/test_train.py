@@ -53,7 +53,9 @@ def test_a_model_is_trained_goes_on_and_scans(people: Path, run: Run, tmp_path: 
     shutil.copy(SAMPLES / "2017-03-14-room.jpg", tmp_path / "one.jpg")
     scan = run("scan", tmp_path / "one.jpg", "--model", model)
     assert scan.exit_code == 0, scan.stderr
-    assert "mine" in run("models", "info", model).stdout
+    assert "Next: 'facecluster group'" in scan.stderr
+    assert run("group").exit_code == 0  # the library's own network is found by its name
+    assert "installed" in run("models", "info", "mine").stdout
     new = ("-o", tmp_path / "new.safetensors", "--harmonic-with", model)
     harmonic = run("train", people, *new, *QUICK, "--steps", 1)
     assert harmonic.exit_code == 0, harmonic.stderr
@@ -176,6 +178,26 @@ def test_a_stop_among_the_pictures_is_told(
     assert "Stopped: the faces found are kept; run the same again to go on." in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--start", "--harmonic-with"])
+def test_a_model_that_is_none_is_told_before_the_pictures_are_read(
+    option: str, people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "read_folder", None)
+    (tmp_path / "none.safetensors").write_bytes(b"none")
+    words = (option, tmp_path / "none.safetensors")
+    done = run("train", people, "-o", tmp_path / "m.safetensors", *QUICK, *words)
+    assert done.exit_code == 1 and "is not a facecluster network" in done.stderr
+
+
+def test_a_place_where_nothing_can_be_is_told_before_the_pictures_are_read(
+    people: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "read", None)
+    (tmp_path / "file").write_bytes(b"")
+    done = run("train", people, "-o", tmp_path / "file" / "m.safetensors", *QUICK)
+    assert done.exit_code == 1 and "Not a directory" in done.stderr
+
+
 def test_what_was_found_before_a_stop_is_kept(people: Path, tmp_path: Path) -> None:
     for person in "abcdef":
         for number in range(3, 6):
@@ -228,9 +250,12 @@ def test_a_teacher_is_read_from_a_table(people: Path, run: Run, tmp_path: Path) 
     table.write_text("elsewhere.png,1,2\n")
     with pytest.raises(TrainingError, match=r"has no embedding of a/0\.png"):
         read_targets(table, names)
-    table.write_text("".join(f"{name},1,two\n" for name in names))
-    with pytest.raises(TrainingError, match="no table of embeddings"):
-        read_targets(table, names)
+    for word in ("two", "inf", "nan", "0"):
+        table.write_text("".join(f"{name},0,{word}\n" for name in names))
+        with pytest.raises(TrainingError, match="no table of embeddings"):
+            read_targets(table, names)
+    table.write_text("".join(f"{name},3e30,4e30\n" for name in names))
+    assert np.allclose(read_targets(table, names), [0.6, 0.8])
 
 
 @pytest.mark.parametrize(

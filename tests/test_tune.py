@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from facecluster.library import Library
 from facecluster.people import name_faces
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 
-from .conftest import Run
+from .conftest import SAMPLES, Run
 
 PEOPLE, EACH = 7, 6
 # Landmarks of a 112-pixel face that fills its photo.
@@ -134,6 +135,18 @@ def stopped_or_no_better(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "small stays: VAL at the same FAR does not rise" in done.stdout
 
 
+@pytest.mark.usefixtures("album")
+def test_too_few_to_judge_by_is_told_before_the_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facecluster.facenet import tuning as steps
+
+    monkeypatch.setattr(steps, "tune", None)
+    done = run("train", "--library", *QUICK, "--hold-out", 0)
+    assert done.exit_code == 2
+    assert "Too few faces are held out to judge by, 100 pairs of two people" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("every", "strangers", "better"),
     [
@@ -153,13 +166,15 @@ def test_better_is_a_rise_that_costs_no_stranger(
     assert tuning._better({"all": trial(every), "people held out": trial(strangers)}) is better
 
 
-def test_a_network_that_cannot_be_used_is_not_kept(small: Path, database: Path, run: Run) -> None:
+@pytest.mark.usefixtures("database")
+def test_a_network_that_cannot_be_used_is_not_kept(small: Path, tmp_path: Path, run: Run) -> None:
     from facecluster.facenet.checkpoint import load, save
 
     network, header = load(small)
     network.projection.bias.data.fill_(float("nan"))
-    save(network, small, dataclasses.replace(header, name="lost"))
-    done = run("models", "use", small)
+    lost = tmp_path / "lost.safetensors"
+    save(network, lost, header)
+    done = run("models", "use", lost)
     assert done.exit_code == 1
     assert "gives no numbers: choose another" in done.stderr
     assert "lost" not in run("models", "list").stdout
@@ -213,16 +228,34 @@ def test_a_network_is_kept_under_its_name(small: Path, tmp_path: Path) -> None:
     assert install(small) == kept
     network, header = load(small)
     network.projection.bias.data += 1
-    other = tmp_path / "other.safetensors"
-    save(network, other, header)
-    with pytest.raises(ModelError, match="Another network is called small"):
-        install(other)
-    save(network, other, dataclasses.replace(header, name="../evil"))
-    with pytest.raises(ModelError, match="cannot be a file's name"):
-        install(other)
-    save(network, other, dataclasses.replace(header, name="small-1"))
-    install(other)
+    for name in ("small", "nn4", "dlib"):
+        other = tmp_path / "other" / f"{name}.safetensors"
+        other.parent.mkdir(exist_ok=True)
+        save(network, other, header)
+        with pytest.raises(ModelError, match=f"Another network is called {name}: rename {other}"):
+            install(other)
+    install(other.rename(tmp_path / "small-1.safetensors"))
     assert free_name("small") == "small-2"
+
+
+def test_a_copy_of_a_bundled_network_is_that_network(tmp_path: Path) -> None:
+    from facecluster.embed import BUNDLED, find_model
+
+    bundled = find_model(BUNDLED).path
+    assert bundled is not None
+    assert install(Path(shutil.copy(bundled, tmp_path))) == bundled
+    assert not folder().exists()
+
+
+@pytest.mark.parametrize("words", [("models", "use"), ("scan", SAMPLES, "--model")])
+def test_a_network_that_is_called_as_another_is_not_mistaken_for_it(
+    words: tuple[str, ...], small: Path, database: Path, run: Run
+) -> None:
+    before = run("status", "--json").stdout
+    done = run(*words, small.rename(small.with_name("nn4.safetensors")))
+    assert done.exit_code == 1
+    assert "Another network is called nn4: rename" in done.stderr
+    assert run("status", "--json").stdout == before
 
 
 def test_a_choice_is_no_scan(database: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.network import use_network
+from facecluster.cli.network import keep, use_network
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -20,16 +20,14 @@ from facecluster.cli.output import (
     print_rows,
 )
 from facecluster.counted import counted
+from facecluster.facenet.sizes import OF_THE_PAPER, SIZES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facecluster.embed import Model
     from facecluster.library import Library
 
 __all__ = ["COMMANDS"]
 
-ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
 USES = ("verify", "identify", "group")
 
 
@@ -66,7 +64,7 @@ def list_networks(measure: bool, form: Form) -> None:
     nothing = dict.fromkeys(("dimension", *USES))
     rows += [
         {"model": None, "state": "untrained", **_size(name), **nothing}
-        for name in ARCHITECTURES
+        for name in OF_THE_PAPER
         if name not in trained
     ]
     columns = [*rows[0]]
@@ -80,8 +78,6 @@ def list_networks(measure: bool, form: Form) -> None:
 
 
 def _size(architecture: str) -> dict[str, object]:
-    from facecluster.facenet.sizes import SIZES
-
     size = SIZES[architecture]
     return {
         "architecture": architecture,
@@ -193,13 +189,7 @@ def use(library: Library, name: str) -> None:
     networks stay, so that going back takes no time, and are never compared with these. Names and
     groups stay as they are.
     """
-    from facecluster.embed import find_model
-    from facecluster.installed import install
-
-    found = find_model(name)
-    if found.state == "file" and found.path and found.path.suffix == ".safetensors":
-        _try(found.path)
-        found = find_model(install(found.path).stem)
+    found = keep(name)
     try:
         done = use_network(library, str(found.path) if found.state == "file" else found.name)
     except KeyboardInterrupt:
@@ -210,16 +200,6 @@ def use(library: Library, name: str) -> None:
         left = counted(done.left, "face")
         note(f"{left} could not be seen again: 'facecluster scan' their folders.")
     hint("'facecluster group'")
-
-
-def _try(file: Path) -> None:
-    """ModelError for a file that could not be used, before a copy of it is kept."""
-    import numpy as np
-
-    from facecluster.embed import open_model
-
-    embedder = open_model(str(file))
-    embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
 
 
 COMMANDS = (models,)

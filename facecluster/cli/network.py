@@ -10,6 +10,7 @@ from facecluster.errors import LibraryError, ModelError
 if TYPE_CHECKING:
     from facecluster.cli.looking import Look
     from facecluster.embed import GroupThreshold
+    from facecluster.embed import Model as NetworkModel
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
     from facecluster.reembedding import Reembedding
@@ -19,6 +20,7 @@ __all__ = [
     "calibration_of",
     "default_network",
     "group_threshold_for",
+    "keep",
     "library_model",
     "open_analyzer",
     "threshold_for",
@@ -51,6 +53,25 @@ def library_model(library: Library, network: str | None) -> Model:
     raise LibraryError(
         f"The library was never seen by {name}: 'facecluster models use {network}' lets it see all."
     )
+
+
+def keep(network: str) -> NetworkModel:
+    """The network that a library is to use: a file of one's own is copied to where it is found by
+    its name from now on.
+
+    ModelError, and no copy, for a file that cannot be used, and when another network has that name.
+    """
+    import numpy as np
+
+    from facecluster.embed import find_model, open_model
+    from facecluster.installed import install
+
+    found = find_model(network)
+    if found.state != "file" or not found.path or found.path.suffix != ".safetensors":
+        return found
+    embedder = open_model(network)
+    embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
+    return find_model(install(found.path).stem)
 
 
 def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:

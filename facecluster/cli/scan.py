@@ -13,7 +13,7 @@ import click
 
 from facecluster.cli.groups import group_faces, grouping_figures, tell_grouping
 from facecluster.cli.looking import chosen_look, look_options
-from facecluster.cli.network import default_network, open_analyzer
+from facecluster.cli.network import default_network, keep, open_analyzer
 from facecluster.cli.options import NamedPath, examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
 from facecluster.cli.scan_engines import Engines, open_engines
@@ -87,6 +87,8 @@ def scan(
     With --min-face or --thorough photos are looked at again that were not looked at so closely, or
     more closely; without them they stay as they are.
     """
+    if model:
+        keep(model)
     before, look = default_network(library), chosen_look(min_face, thorough)
     opener = partial(open_analyzer, model or before, look)
     analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
@@ -95,8 +97,6 @@ def scan(
     )
     _tell_network(library, before)
     _group_and_tell(library, summary, seconds, then_group, model, as_json)
-    if summary.unreadable or summary.still_unreadable or summary.passed_over:
-        click.get_current_context().exit(3)
 
 
 def _tell_network(library: Library, before: str | None) -> None:
@@ -124,7 +124,7 @@ def _group_and_tell(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """What the scan did, also when grouping then fails; and what grouping did."""
+    """What the scan did, also when grouping then fails; and what grouping did. The exit code."""
     if not as_json:
         tell_scan(summary, seconds)
     grouping = None
@@ -136,6 +136,8 @@ def _group_and_tell(
             print_summary(summary, seconds, figures)
     if not as_json:
         _tell_next(library, summary, grouping)
+    if summary.unreadable or summary.still_unreadable or summary.passed_over:
+        click.get_current_context().exit(3)
 
 
 def _tell_next(library: Library, summary: Summary, grouping: Regrouping | None) -> None:

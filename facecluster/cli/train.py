@@ -24,6 +24,7 @@ from facecluster.cli.output import Progress, hint, note
 from facecluster.cli.tune import SHARE, tune_library
 from facecluster.counted import counted
 from facecluster.errors import UsageError
+from facecluster.facenet.sizes import OF_THE_PAPER
 
 if TYPE_CHECKING:
     from facecluster.facenet.dataset import FaceTable
@@ -34,7 +35,6 @@ __all__ = ["COMMANDS"]
 
 F = TypeVar("F", bound=Callable[..., object])
 FILE = click.Path(dir_okay=False, path_type=Path)
-ARCHITECTURES = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
 MINERS = ("semi_hard", "all", "hardest", "offline")
 FOREVER = 1e9
 TOLD = 3  # left-out pictures that are told one by one
@@ -89,7 +89,7 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
     help="Make vectors that compare with this model's.",
 )
 @_option(
-    "--architecture", kind=click.Choice(ARCHITECTURES), default="nn4", help="One of the paper's."
+    "--architecture", kind=click.Choice(OF_THE_PAPER), default="nn4", help="One of the paper's."
 )
 @_option("--dimension", kind=click.IntRange(2, 4096), default=128, help="Of the embedding.")
 @_option("--size", kind=click.IntRange(0, 512), default=0, help="A face's pixels; 0: its own.")
@@ -176,9 +176,15 @@ def _checked(folder: Path | None, output: Path | None, chosen: Options) -> tuple
 
 def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, FaceTable]:
     """The faces to train on and those held out."""
+    from facecluster.facenet.header import read_header
     from facecluster.facenet.parallel import first_then_others, is_first
     from facecluster.training_set import read_folder, read_targets
 
+    for model in (chosen.harmonic_with, None if lesson.has_begun else chosen.start):
+        if model:
+            read_header(
+                model
+            )  # what is wrong with it is told before thousands of pictures are read
     analyzer = None if chosen.aligned else open_analyzer(None)
     cache = lesson.folder / "faces.npz"
     try:

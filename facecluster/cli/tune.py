@@ -135,6 +135,11 @@ def _tuned(
     size = picture_size(training.config)
     held = faces.table.take(np.concatenate([parts.people, parts.dates]))
     before = embed_mirrored(training.average, held, size=size)
+    if not any(Held(held.identities, before, before, len(parts.people)).trials().values()):
+        raise UsageError(
+            "Too few faces are held out to judge by, 100 pairs of two people are needed: raise "
+            "--hold-out, or name more groups."
+        )
     with Progress("steps") as bar:
         for step in tune(training, faces.table.take(parts.train)):
             bar.show(step.number, config.steps)
@@ -162,11 +167,6 @@ def _tell(trials: dict[str, Trial | None]) -> None:
         for name, one in trials.items()
         if one
     ]
-    if not rows:
-        raise UsageError(
-            "Too few faces are held out to judge by, 100 pairs of two people are needed: raise "
-            "--hold-out, or name more groups."
-        )
     columns = ["held out", "pairs of one", "of two", "FAR", "VAL before", "after"]
     print_rows(rows, "table", columns=columns)
 

@@ -135,14 +135,16 @@ def _regression(same: Floats, different: Floats) -> tuple[float, float]:
     """Intercept and slope by Newton's method, from pairs that count as half of the whole each.
 
     Where no distance is met by both kinds the slope has no limit: a little of each label is taken
-    back, as Platt (1999) does, so that it has.
+    back, as Platt (1999) does, so that it has. Distances are fitted from their middle in their own
+    width: so the steps are as large as the slope of those that lie close together.
     """
     x = np.concatenate([same, different])
+    middle, width = x.mean(), max(x.std(), 1e-6)
     goal = np.repeat(
         [(len(same) + 1) / (len(same) + 2), 1 / (len(different) + 2)], [len(same), len(different)]
     )
     weight = np.repeat([0.5 / len(same), 0.5 / len(different)], [len(same), len(different)])
-    design = np.stack([np.ones_like(x), x])
+    design = np.stack([np.ones_like(x), (x - middle) / width])
     found = np.zeros(2)
     for _ in range(100):
         share = 1.0 / (1.0 + np.exp(-(found @ design)))
@@ -153,7 +155,8 @@ def _regression(same: Floats, different: Floats) -> tuple[float, float]:
         found += step * min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
         if np.abs(step).max() < 1e-9:
             break
-    return float(found[0]), float(found[1])
+    slope = found[1] / width
+    return float(found[0] - slope * middle), float(slope)
 
 
 def _false_accepts(ordered: Floats) -> tuple[FalseAccepts, ...]:

@@ -23,14 +23,20 @@ def save(network: FaceNet, path: Path, header: Header) -> Header:
     """Write the network's weights as float16 with `header`; returns the header with its true
     fingerprint.
 
-    Whole or not at all. The step counts of batch normalisation are left out: inference does not
-    need them.
+    Whole or not at all; ModelError for weights that float16 cannot hold. The step counts of batch
+    normalisation are left out: inference does not need them.
     """
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()
     }
+    lost = [name for name, tensor in tensors.items() if tensor.isinf().any()]
+    if lost:  # half precision ends at 65,504
+        raise ModelError(
+            f"{path} cannot be written: {lost[0]} is too large, as a learning rate makes it that "
+            "is too high."
+        )
     written = header.with_fingerprint(_fingerprint(tensors))
     partial = path.with_suffix(".part")
     try:
@@ -51,9 +57,10 @@ def load(path: Path) -> tuple[FaceNet, Header]:
     header = read_header(path)
     try:
         tensors = load_file(os.fspath(path))
-    except (OSError, SafetensorError) as error:
+        fingerprint = _fingerprint(tensors)
+    except (OSError, SafetensorError, TypeError) as error:  # numbers of a kind that numpy has not
         raise ModelError(f"The weights {path} are damaged: {error}") from error
-    if _fingerprint(tensors) != header.fingerprint:
+    if fingerprint != header.fingerprint:
         raise ModelError(f"The weights {path} do not match their fingerprint: get a fresh copy.")
     network = build(header.architecture, header.dimension, batch_norm=header.batch_norm)
     for name, counter in network.named_buffers():

@@ -200,8 +200,9 @@ def best_threshold(distances: Floats, same: NDArray[np.bool_]) -> tuple[float, f
     # The lowest edge is below every distance, so that accepting none is a choice, too.
     edges = np.concatenate([[min(0.0, ordered[0] - 1e-9)], ordered, [max(4.0, ordered[-1])]])
     gaps = np.diff(edges)
-    # Equal distances cannot be parted: only a real gap, or either end, is a threshold.
-    possible = gaps > 0
+    # Distances equal but for rounding cannot be parted: only a real gap, or either end, is a
+    # threshold.
+    possible = gaps > 1e-12
     possible[-1] = True
     right = np.where(possible, right, -1)
     best = np.flatnonzero(right == right.max())

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
+from facecluster.facenet.sizes import OF_THE_PAPER
 
 __all__ = ["FORMAT", "Header", "read_header", "rewrite_header"]
 
@@ -122,10 +123,13 @@ def _header(document: dict[str, Any]) -> Header:
         raise ValueError(f"its format is {metadata['format']!r}")
     known = {field.name for field in dataclasses.fields(Header)}
     values = {k: v for k, v in json.loads(metadata["facecluster"]).items() if k in known}
+    values["thresholds"] = {use: values["thresholds"][use] for use in _USES}
     calibration = values.pop("calibration", None)
     found = Header(
         **values, calibration=None if calibration is None else Calibration.from_json(calibration)
     )
+    if found.architecture not in OF_THE_PAPER:
+        raise ValueError(f"its architecture is {found.architecture!r}")
     if not _makes_sense(found):
         raise ValueError("what it says of itself is damaged")
     return found
@@ -133,12 +137,12 @@ def _header(document: dict[str, Any]) -> Header:
 
 def _makes_sense(header: Header) -> bool:
     sizes = (header.dimension, header.height, header.width)
-    words = (header.name, header.architecture, header.created, header.fingerprint)
-    numbers = (header.mean, header.std, *(header.thresholds[use] for use in _USES))
+    words = (header.name, header.created, header.fingerprint)
     return (
         all(type(size) is int and 0 < size <= _MOST for size in sizes)
         and all(isinstance(word, str) for word in words)
-        and all(math.isfinite(number) for number in numbers)
-        and header.std > 0
+        and all(0 <= threshold <= 4 for threshold in header.thresholds.values())
+        and 0 <= header.mean <= 255
+        and 0 < header.std < math.inf
         and isinstance(header.batch_norm, bool)
     )

@@ -26,14 +26,13 @@ from facecluster.facenet.training import (
     Step,
     Training,
     embed_mirrored,
-    embed_table,
     picture_size,
     train,
 )
 
 __all__ = ["Lesson", "Verdict", "begin", "divide", "judge", "learn", "publish"]
 
-# Enough pairs to judge by; more would take longer than the steps between.
+# Enough pairs of each kind to judge by; more would take longer than the steps between.
 _PAIRS = 200_000
 _FAR = 1e-2
 
@@ -206,11 +205,11 @@ def _judged(training: Training, held: FaceTable, lesson: Lesson) -> Verdict:
 
 def judge(training: Training, held: FaceTable, number: int) -> Verdict:
     """The verdict on the averaged network."""
+    vectors = embed_mirrored(training.average, held, size=picture_size(training.config))
     across = None
     if training.config.harmonic and held.targets is not None:
-        vectors = embed_mirrored(training.average, held, size=picture_size(training.config))
         across = validation_across(held.identities, vectors, held.targets, _FAR)
-    same, different = _distances(training, held)
+    same, different = _distances(held.identities, vectors)
     threshold = evaluation.threshold_at_far(different, _FAR).threshold
     rate = evaluation.equal_error_rate(same, different)[0]
     return Verdict(number, evaluation.validation_rate(same, threshold), rate, across)
@@ -226,7 +225,9 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
         training.average.load_state_dict(best)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise TrainingError(f"{lesson.best} is damaged: {error}") from error
-    same, different = _distances(training, held)
+    height, width = picture_size(training.config)
+    vectors = embed_mirrored(training.average, held, size=(height, width))
+    same, different = _distances(held.identities, vectors)
     distances = np.concatenate([same, different])
     kinds = np.arange(len(distances)) < len(same)
     thresholds = {
@@ -234,7 +235,6 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
         "identify": evaluation.threshold_at_far(different, 1e-3).threshold,
         "group": evaluation.threshold_at_far(different, 1e-4).threshold,
     }
-    height, width = picture_size(training.config)
     header = Header(
         name=output.stem,
         architecture=training.config.architecture,
@@ -251,20 +251,20 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
 
 
 def _distances(
-    training: Training, held: FaceTable
+    identities: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Squared distances of all same and of at most so many different pairs of the held people."""
-    vectors = embed_table(training.average, held, size=picture_size(training.config))
-    first, second = np.triu_indices(len(held), 1)
-    same = held.identities[first] == held.identities[second]
-    different = np.flatnonzero(~same)
-    if len(different) > _PAIRS:
-        different = np.random.default_rng(0).choice(different, _PAIRS, replace=False)
-    mine = np.flatnonzero(same)
-    return (
-        evaluation.squared_distances(vectors[first[mine]], vectors[second[mine]]),
-        evaluation.squared_distances(vectors[first[different]], vectors[second[different]]),
-    )
+    """Squared distances of the same and of the different pairs of faces, at most so many of each,
+    drawn once."""
+    first, second = np.triu_indices(len(identities), 1)
+    same = identities[first] == identities[second]
+
+    def some(kind: NDArray[np.bool_]) -> NDArray[np.float64]:
+        pairs = np.flatnonzero(kind)
+        if len(pairs) > _PAIRS:
+            pairs = np.random.default_rng(0).choice(pairs, _PAIRS, replace=False)
+        return evaluation.squared_distances(vectors[first[pairs]], vectors[second[pairs]])
+
+    return some(same), some(~same)
 
 
 def _note(lesson: Lesson, figures: dict[str, object]) -> None:

@@ -15,14 +15,15 @@ Rows = NDArray[np.int64]
 
 
 def sampled_rows(identities: NDArray[np.int64], most: int, *, seed: int, step: int) -> Rows:
-    """Up to `most` rows of whole identities with two faces and more, in an order of this step."""
+    """Rows of whole identities with two faces and more, in an order of this step: two identities,
+    and others up to `most` rows in all."""
     rng = np.random.default_rng((seed, 5, step))
     values, counts = np.unique(identities[identities >= 0], return_counts=True)
     chosen: list[Rows] = []
     total = 0
     for identity in rng.permutation(values[counts > 1]):
         rows = np.flatnonzero(identities == identity)
-        if chosen and total + len(rows) > most:
+        if len(chosen) > 1 and total + len(rows) > most:
             break
         chosen.append(rows)
         total += len(rows)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SIZES", "Size"]
+__all__ = ["OF_THE_PAPER", "SIZES", "Size"]
+
+# The networks that can be trained here.
+OF_THE_PAPER = ("nn1", "nn2", "nn3", "nn4", "nns1", "nns2")
 
 
 @dataclass(frozen=True, slots=True)

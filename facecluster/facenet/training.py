@@ -300,17 +300,18 @@ def _triplets(
 
 @torch.inference_mode()
 def embed_table(
-    network: FaceNet, table: FaceTable, *, size: tuple[int, int]
+    network: FaceNet, table: FaceTable, *, size: tuple[int, int], turned: bool = False
 ) -> NDArray[np.float32]:
-    """Embeddings (N, D) of the standard crops, float32 arithmetic, with the network set to
-    evaluation."""
+    """Embeddings (N, D) of the standard crops, or of their mirror images, float32 arithmetic, with
+    the network set to evaluation."""
     network.eval()
     device = next(network.parameters()).device
     pieces = []
     for start in range(0, len(table), 128):
         pictures = torch.from_numpy(np.asarray(table.pixels[start : start + 128])).to(device)
         crops = centre_crop(pictures, margin=table.margin, size=size)
-        pieces.append(network(standardise(crops)).cpu().numpy())
+        seen = crops.flip(3) if turned else crops
+        pieces.append(network(standardise(seen)).cpu().numpy())
     return np.concatenate(pieces)
 
 
@@ -318,8 +319,8 @@ def embed_mirrored(
     network: FaceNet, table: FaceTable, *, size: tuple[int, int]
 ) -> NDArray[np.float32]:
     """As `embed_table`, of each face and its mirror image the mean, as a library keeps them."""
-    turned = dataclasses.replace(table, pixels=np.asarray(table.pixels)[:, :, ::-1].copy())
-    rows = embed_table(network, table, size=size) + embed_table(network, turned, size=size)
+    rows = embed_table(network, table, size=size)
+    rows += embed_table(network, table, size=size, turned=True)
     mean: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return mean
 

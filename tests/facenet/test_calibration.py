@@ -46,6 +46,21 @@ def test_the_probability_is_the_one_the_pairs_were_drawn_from() -> None:
     assert found.probability(-1e3) == 1.0 and found.probability(1e3) == 0.0
 
 
+@pytest.mark.parametrize(("nearest", "scale"), [(0.0, 1e-3), (1.0, 1e-2), (0.5, 0.1)])
+def test_distances_that_lie_close_together_tell_as_much(nearest: float, scale: float) -> None:
+    same, different = drawn(2_000)
+    wide = fit(same, different, source="drawn")
+    close = fit(nearest + scale * same, nearest + scale * different, source="drawn")
+    for distance in (1.2, 1.5, 1.8):
+        found = close.probability(nearest + scale * distance)
+        assert found == pytest.approx(wide.probability(distance), abs=1e-6)
+
+
+def test_one_distance_for_all_tells_nobody_apart() -> None:
+    with pytest.raises(UsageError, match="tells nobody apart"):
+        fit(np.full(20, 0.5), np.full(100, 0.5), source="drawn")
+
+
 def test_rates_are_counted_where_pairs_are_and_go_on_as_they_fell() -> None:
     different = power_law(1_000_000, 10)
     found = fit(power_law(50, 1) / 4, different, source="drawn")

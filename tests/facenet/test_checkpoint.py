@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from facecluster.errors import ModelError
 from facecluster.facenet.architectures import build
@@ -75,6 +76,23 @@ def test_a_truncated_file_is_one_clear_sentence(size: int, saved: Path, tmp_path
     cut.write_bytes(saved.read_bytes()[:size])
     with pytest.raises(ModelError, match=r"not a facecluster network|damaged"):
         load(cut)
+
+
+def test_numbers_that_are_no_half_precision_are_refused(saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    tensors = {name: part.bfloat16() for name, part in load_file(saved).items()}
+    save_file(tensors, path, metadata=read_header(saved).to_metadata())
+    with pytest.raises(ModelError, match="are damaged: Got unsupported"):
+        load(path)
+
+
+def test_a_training_that_ran_away_is_not_written(tmp_path: Path) -> None:
+    network = build("nn4", 64)
+    buffers = dict(network.named_buffers())
+    buffers["trunk.stem.0.normalisation.running_var"][3] = 70_000.0
+    with pytest.raises(ModelError, match=r"stem\.0\.normalisation\.running_var is too large"):
+        save(network, tmp_path / "m.safetensors", HEADER)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -236,3 +236,11 @@ def test_labels_that_do_not_fit_are_refused() -> None:
         a.bcubed(np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64))
     with pytest.raises(UsageError, match="no faces"):
         a.bcubed(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+def test_distances_that_rounding_parts_are_no_threshold() -> None:
+    """Their middle is one of them, and would accept what is said to be refused."""
+    near = np.nextafter(1.0, 2.0)
+    distances, same = np.array([near, np.nextafter(near, 2.0)]), np.array([True, False])
+    threshold, accuracy = e.best_threshold(distances, same)
+    assert accuracy == np.mean((distances <= threshold) == same) == 0.5

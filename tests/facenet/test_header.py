@@ -40,13 +40,20 @@ def said() -> dict[str, object]:
         ("dimension", True),
         ("height", 0),
         ("architecture", ["nn4"]),
+        ("architecture", "nn9"),
+        ("architecture", "dlib_resnet"),
         ("batch_norm", None),
         ("thresholds", None),
         ("thresholds", {"verify": 1.0}),
         ("thresholds", {"verify": 1.0, "identify": 1.0, "group": "x"}),
         ("thresholds", {"verify": 1.0, "identify": 1.0, "group": 10**400}),
+        ("thresholds", {"verify": 1.0, "identify": -1.0, "group": 1.0}),
+        ("thresholds", {"verify": 1.0, "identify": 1.0, "group": 4.5}),
+        ("thresholds", {"verify": 1.0, "identify": 1.0, "group": float("nan")}),
         ("mean", float("nan")),
+        ("mean", 1e30),
         ("std", 0),
+        ("std", float("inf")),
         ("calibration", 3),
         ("calibration", {"rates": [NEVER, NEVER]}),
     ],
@@ -81,6 +88,16 @@ def test_a_calibration_without_a_curve_is_refused(
     write(tmp_path / "m.safetensors", json.dumps(said))
     with pytest.raises(ModelError, match="is not a facecluster network"):
         read_header(tmp_path / "m.safetensors")
+
+
+def test_what_a_later_version_says_is_left_out(said: dict[str, object], tmp_path: Path) -> None:
+    thresholds = said["thresholds"]
+    assert isinstance(thresholds, dict)
+    write(tmp_path / "m.safetensors", json.dumps(said))
+    before = read_header(tmp_path / "m.safetensors")
+    later = {**said, "thresholds": {**thresholds, "suggest": None}, "moods": [1]}
+    write(tmp_path / "m.safetensors", json.dumps(later))
+    assert read_header(tmp_path / "m.safetensors") == before
 
 
 def test_deeply_nested_json_is_refused(tmp_path: Path) -> None:

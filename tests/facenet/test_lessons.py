@@ -13,8 +13,9 @@ import pytest
 from facecluster.errors import TrainingError
 from facecluster.facenet import lessons
 from facecluster.facenet.dataset import FaceTable
+from facecluster.facenet.evaluation import all_pairs, threshold_at_far
 from facecluster.facenet.lessons import Lesson, Verdict, begin, learn, publish
-from facecluster.facenet.training import Training, TrainingConfig
+from facecluster.facenet.training import Training, TrainingConfig, embed_mirrored
 
 CONFIG = TrainingConfig(
     image_size=32, steps=50, batch=0, P=2, K=2, triplet_weight=1.0, half_precision=False
@@ -129,6 +130,29 @@ def test_a_training_that_is_over_is_judged_again_when_its_log_is_lost(
     lesson.best.write_bytes(b"")
     with pytest.raises(TrainingError, match=r"best\.pt is damaged"):
         publish(training, made_table(1), lesson, tmp_path / "m.safetensors")
+
+
+def test_thresholds_are_of_vectors_as_a_library_keeps_them(lesson: Lesson, tmp_path: Path) -> None:
+    training, _ = sitting(lesson, steps=1)
+    held = made_table(1)
+    header = publish(training, held, lesson, tmp_path / "m.safetensors")
+    vectors = embed_mirrored(training.average, held, size=(32, 32))
+    _, different = all_pairs(held.identities, vectors)
+    for use, rate in (("identify", 1e-3), ("group", 1e-4)):
+        wanted = threshold_at_far(different, rate).threshold
+        assert header.thresholds[use] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_no_more_pairs_of_a_kind_are_compared_than_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    who = made_table(0).identities
+    vectors = np.random.default_rng(0).normal(size=(len(who), 4)).astype(np.float32)
+    whole = lessons._distances(who, vectors)
+    assert [len(kind) for kind in whole] == [12, 54]
+    monkeypatch.setattr(lessons, "_PAIRS", 7)
+    for kind, every in zip(lessons._distances(who, vectors), whole, strict=True):
+        assert len(kind) == 7 and len(np.unique(kind)) == 7 and np.isin(kind, every).all()
 
 
 def as_if_from_a_gpu(path: Path) -> None:

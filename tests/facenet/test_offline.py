@@ -50,6 +50,13 @@ def test_whole_identities_are_sampled_anew_each_time():
     assert rows.tolist() != sampled_rows(identities, 12, seed=0, step=100).tolist()
 
 
+@pytest.mark.parametrize("step", range(6))
+def test_people_of_more_faces_than_are_sampled_are_somebody_to_learn_from(step):
+    identities = np.repeat([0, 1, 2], [30, 20, 3])
+    rows = sampled_rows(identities, 24, seed=0, step=step)
+    assert len(np.unique(identities[rows])) == 2
+
+
 def test_without_two_people_there_are_no_triplets():
     with pytest.raises(TrainingError, match="at least two identities"):
         sampled_rows(np.array([1, 1, 1, -1, -1, 2]), 9, seed=0, step=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -25,7 +26,13 @@ from facecluster.facenet.dataset import (
     without_doubtful,
 )
 from facecluster.facenet.offline import are_triplets
-from facecluster.facenet.training import Training, TrainingConfig, embed_table, train
+from facecluster.facenet.training import (
+    Training,
+    TrainingConfig,
+    embed_mirrored,
+    embed_table,
+    train,
+)
 
 CONFIG = TrainingConfig(
     image_size=32,
@@ -180,6 +187,25 @@ def test_the_standard_crop_leaves_the_margin_out() -> None:
     assert torch.equal(
         centre_crop(pictures, margin=4, size=(12, 12)), torch.full((1, 3, 12, 12), 10.0)
     )
+
+
+def test_mirror_images_are_made_a_batch_at_a_time(table: FaceTable) -> None:
+    """Of a folder of faces there may be as much as the memory holds: no second one is made."""
+    network = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 4), torch.nn.Softmax(dim=1)
+    )
+    many = table.take(np.arange(1024) % len(table))
+    tracemalloc.start()
+    rows = embed_mirrored(network, many, size=(8, 8))  # type: ignore[arg-type]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < many.pixels.nbytes / 2
+    turned = dataclasses.replace(many, pixels=many.pixels[:, :, ::-1].copy())
+    wanted = sum(
+        embed_table(network, one, size=(8, 8))  # type: ignore[arg-type]
+        for one in (many, turned)
+    )
+    assert np.allclose(rows, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5)
 
 
 def write_faces(folder: Path, people: list[str], *, broken: bool = False) -> None:
