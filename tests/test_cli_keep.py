@@ -1,11 +1,16 @@
 """`backup` and `export db` on the command line."""
 
 import json
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from facecluster.cli.options import ended_tidily
+from facecluster.library import copying
 
 Run = Callable[..., Result]
 
@@ -34,6 +39,30 @@ def test_without_a_library_or_a_backup_nothing_is_made(
     result = run("backup", tmp_path / words[0], *words[1:])
     assert (result.exit_code, result.stdout) == (1, "")
     assert list(tmp_path.glob("*")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to ask a program to end")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_asked_to_end_a_backup_leaves_no_half_copy(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    asked = signal.Signals[number]
+    monkeypatch.setattr(copying, "_checked", lambda *_: signal.raise_signal(asked))
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    assert run("backup", folder / "copy").exit_code == 128 + asked
+    assert list(folder.iterdir()) == []
+    assert signal.getsignal(asked) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to ask a program to end")
+def test_asked_to_end_is_no_interrupt_whatever_is_made_of_it() -> None:
+    with pytest.raises(SystemExit) as ended, ended_tidily():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as error:  # as watchfiles does
+            raise KeyboardInterrupt from error
+    assert ended.value.code == 143
 
 
 def test_export_db_counts_its_rows(run: Run, database: Path, tmp_path: Path) -> None:

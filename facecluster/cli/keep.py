@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from facecluster.cli.options import database_option, database_path, examples
+from facecluster.cli.options import database_option, database_path, ended_tidily, examples
 from facecluster.cli.output import hint, json_option, note, print_json
 from facecluster.counted import counted
 from facecluster.errors import LibraryError
@@ -36,14 +36,15 @@ def backup(file: Path, force: bool, put_back: bool, as_json: bool) -> None:
 
     library, file = database_path(), file.absolute()
     aside = None
-    if put_back:
-        done, aside = restore(file, library)
-    elif not library.is_file():
+    if not put_back and not library.is_file():
         raise LibraryError(
             f"There is no library at {library} yet: make one with 'facecluster scan PATH'."
         )
-    else:
-        done = back_up(library, file, force=force)
+    with ended_tidily():
+        if put_back:
+            done, aside = restore(file, library)
+        else:
+            done = back_up(library, file, force=force)
     if as_json:
         kept = {"kept_aside": str(aside) if aside else None} if put_back else {}
         print_json({**dataclasses.asdict(done), **kept})
