@@ -99,7 +99,7 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_js
     """
     from facecluster.people import name_faces, name_group
 
-    known = [one.name for one in library.people()]
+    known = library.overview.names()
     _check_no_number(words[-1:])
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
@@ -138,7 +138,7 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
 
     check_person(library, old)
     _check_no_number([new])
-    known = {one.name for one in library.people()}
+    known = library.overview.names()
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
     if as_json:
         print_json(dataclasses.asdict(said))
@@ -328,7 +328,7 @@ def check_person(library: Library, name: str) -> None:
     try:
         library.person_name(name)
     except UsageError as error:
-        near = _nearest(name, [one.name for one in library.people()])
+        near = _nearest(name, library.overview.names())
         raise UsageError(f"{error} Did you mean {near}?" if near else str(error)) from error
 
 
