@@ -16,8 +16,9 @@ Run = Callable[..., Result]
 
 
 def test_backup_and_restore_say_what_they_did(run: Run, database: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
+    copy = tmp_path / "my copy"
     result = run("backup", copy)
+    assert f"facecluster backup '{copy}' --restore' puts it back" in result.stderr
     assert result.exit_code == 0, result.stderr
     assert "holds 13 faces, 0 names, 0 statements in its log" in result.stdout
     run("name", "--face", "1", "Ann")
@@ -66,7 +67,8 @@ def test_asked_to_end_is_no_interrupt_whatever_is_made_of_it() -> None:
 
 
 def test_export_db_counts_its_rows(run: Run, database: Path, tmp_path: Path) -> None:
-    result = run("export", "db", tmp_path / "plain.db")
+    result = run("export", "db", tmp_path / "a plain.db")
+    assert f"'datasette '{tmp_path / 'a plain.db'}''" in result.stderr
     assert "0 people, 13 photos, 13 faces, 0 embeddings." in result.stdout
-    again = run("export", "db", tmp_path / "plain.db", "--embeddings", "--force", "--json")
+    again = run("export", "db", tmp_path / "a plain.db", "--embeddings", "--force", "--json")
     assert json.loads(again.stdout)["embedding"] == 13

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import click
@@ -55,12 +56,13 @@ def backup(file: Path, force: bool, put_back: bool, as_json: bool) -> None:
     )
     if not put_back:
         click.echo(f"{done.path} holds {holds} ({done.bytes / 1e6:.1f} MB), checked.")
-        hint(f"'facecluster backup {file} --restore' puts it back")
+        hint(f"'facecluster backup {shlex.quote(str(file))} --restore' puts it back")
         return
     click.echo(f"{done.path} is the backup now: {holds}.")
     if aside:
         note(f"The library before is kept: {aside}")
-        hint(f"'facecluster status'; 'facecluster backup {aside} --restore' takes this back")
+        back = f"facecluster backup {shlex.quote(str(aside))} --restore"
+        hint(f"'facecluster status'; '{back}' takes this back")
     else:
         hint("'facecluster status'")
 
