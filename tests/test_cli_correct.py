@@ -438,6 +438,9 @@ def test_each_statement_tells_a_script_its_action(run: Run, mixed: None) -> None
         "group": None,
     }
     assert said("ignore", "--face", 4) == {"action": 4, "person": None, "faces": 1, "skipped": 0}
+    born = said("people", "set", "Berta", "--born", "2015")
+    assert born == {"action": 5, "person": "Berta", "born": "2015"}
+    assert run("people", "--json", "set", "Berta", "--born", "2016").exit_code == 2, "for the list"
     run("undo", 1)
 
 

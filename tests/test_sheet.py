@@ -208,3 +208,6 @@ def test_found_photos_make_a_sheet(grouped: Path, run: Run) -> None:
     assert "<h1>Photos of Bob</h1><span>4 photos</span>" in text
     assert text.count("<figure") == 4
     assert "<figcaption><span>bob0.jpg</span><time></time></figcaption>" in text
+    assert done.stderr == ""
+    none = run("find", "Bob", "--from", 2030, "--sheet", file)
+    assert (none.exit_code, none.stderr) == (0, "No photo is like that.\n")

@@ -180,12 +180,15 @@ def suggest(
     _answer(library, number, name, yes=yes is not None, form=form)
 
 
-def _suggestions(library: Library, threshold: float | None) -> list[Suggestion]:
+def _suggestions(
+    library: Library, threshold: float | None, only: int | None = None
+) -> list[Suggestion]:
     from facecluster.people import suggest as compare
 
     chosen = library_model(library, None)
     limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
-    return compare(library, chosen.id, threshold=limit, calibration=calibration_of(chosen.name))
+    calibration = calibration_of(chosen.name)
+    return compare(library, chosen.id, threshold=limit, calibration=calibration, only=only)
 
 
 def _list_loose(library: Library, threshold: float | None, form: Form) -> None:
@@ -230,9 +233,8 @@ _NO_CALIBRATION = "The network has no calibration, so there are no probabilities
 
 def _person_suggested(library: Library, number: int, threshold: float | None, *, yes: bool) -> str:
     library.require_group(number)
-    for one in _suggestions(library, threshold):
-        if one.group == number:
-            return one.person
+    for one in _suggestions(library, threshold, only=number):
+        return one.person
     remedy = (
         f"name {number} NAME' says who it is"
         if yes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -303,7 +304,8 @@ def export_db(library: Library, file: Path, embeddings: bool, force: bool, as_js
         f"{counted(rows['photo'], 'photo')}, {counted(rows['face'], 'face')}, "
         f"{counted(rows['embedding'], 'embedding')}."
     )
-    hint(f"'sqlite3 {file} \"select * from people\"', or 'datasette {file}'")
+    name = shlex.quote(str(file))
+    hint(f"'sqlite3 {name} \"select * from people\"', or 'datasette {name}'")
 
 
 def _tell_only_shown(library: Library, paths: tuple[Path, ...]) -> None:

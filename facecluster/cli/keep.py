@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import click
 
-from facecluster.cli.options import database_option, database_path, examples
+from facecluster.cli.options import database_option, database_path, ended_tidily, examples
 from facecluster.cli.output import hint, json_option, note, print_json
 from facecluster.counted import counted
 from facecluster.errors import LibraryError
@@ -36,14 +37,15 @@ def backup(file: Path, force: bool, put_back: bool, as_json: bool) -> None:
 
     library, file = database_path(), file.absolute()
     aside = None
-    if put_back:
-        done, aside = restore(file, library)
-    elif not library.is_file():
+    if not put_back and not library.is_file():
         raise LibraryError(
             f"There is no library at {library} yet: make one with 'facecluster scan PATH'."
         )
-    else:
-        done = back_up(library, file, force=force)
+    with ended_tidily():
+        if put_back:
+            done, aside = restore(file, library)
+        else:
+            done = back_up(library, file, force=force)
     if as_json:
         kept = {"kept_aside": str(aside) if aside else None} if put_back else {}
         print_json({**dataclasses.asdict(done), **kept})
@@ -54,12 +56,13 @@ def backup(file: Path, force: bool, put_back: bool, as_json: bool) -> None:
     )
     if not put_back:
         click.echo(f"{done.path} holds {holds} ({done.bytes / 1e6:.1f} MB), checked.")
-        hint(f"'facecluster backup {file} --restore' puts it back")
+        hint(f"'facecluster backup {shlex.quote(str(file))} --restore' puts it back")
         return
     click.echo(f"{done.path} is the backup now: {holds}.")
     if aside:
         note(f"The library before is kept: {aside}")
-        hint(f"'facecluster status'; 'facecluster backup {aside} --restore' takes this back")
+        back = f"facecluster backup {shlex.quote(str(aside))} --restore"
+        hint(f"'facecluster status'; '{back}' takes this back")
     else:
         hint("'facecluster status'")
 

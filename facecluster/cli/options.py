@@ -3,11 +3,15 @@ needed."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Sequence
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -27,6 +31,7 @@ __all__ = [
     "check_there",
     "database_option",
     "database_path",
+    "ended_tidily",
     "examples",
     "group_number",
     "with_library",
@@ -136,10 +141,35 @@ def with_library(command: Callable[Concatenate[Library, P], R]) -> Callable[P, R
                     f"There is no library at {path} yet: make one with 'facecluster scan PATH'."
                 )
             check_there(click.get_current_context().params["paths"])
-        with Library.open(path) as library:
+        with ended_tidily(), Library.open(path) as library:
             return command(library, *args, **kwargs)
 
     return run
+
+
+@contextlib.contextmanager
+def ended_tidily() -> Iterator[None]:
+    """Inside, a request to end, or a terminal that is closed, ends the program as an error does.
+
+    At once, as else, it would leave half-written copies of the library or of faces behind.
+    """
+    codes: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        codes.append(128 + number)  # as a shell tells it of a program that ended at once
+        sys.exit(codes[0])
+
+    with contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():  # only there Python is told
+            for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, end)
+                    stack.callback(signal.signal, number, signal.SIG_DFL)
+        try:
+            yield
+        finally:
+            if codes:  # also where watchfiles makes a Ctrl+C of it
+                sys.exit(codes[0])
 
 
 def check_there(paths: Sequence[Path]) -> None:

@@ -158,7 +158,8 @@ def probability_text(probability: float) -> str:
 
 def quoted(name: str) -> str:
     """The name as an argument inside a command that a hint puts into single quotes."""
-    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'
+    word = shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'
+    return f"-- {word}" if name.startswith("-") else word  # else it would be an option
 
 
 class Progress:

@@ -41,6 +41,8 @@ def people(context: click.Context, form: Form) -> None:
     """List the people you named, or set what you know of one."""
     if context.invoked_subcommand is None:
         _list_people(form=form)
+    elif form != "table":
+        raise click.UsageError(f"--{form} is for the list: 'people set' has a --json of its own.")
 
 
 @with_library
@@ -65,9 +67,10 @@ def _list_people(library: Library, form: Form) -> None:
 @people.command("set")
 @click.argument("person", shell_complete=complete_person)
 @click.option("--born", required=True, metavar="DATE", help="2015-03-21, 2015-03 or 2015.")
+@json_option
 @examples('people set "Mia" --born 2015-03', 'people set "Mia" --born 2015')
 @with_library
-def set_person(library: Library, person: str, born: str) -> None:
+def set_person(library: Library, person: str, born: str, as_json: bool) -> None:
     """Say when PERSON was born.
 
     From then on no face on an older photo, by the date in the photo, is put with them, suggested to
@@ -77,7 +80,10 @@ def set_person(library: Library, person: str, born: str) -> None:
 
     check_person(library, person)
     command = shlex.join(["people", "set", person, "--born", born])
-    state_birth(library, person, born, command=command)
+    action = state_birth(library, person, born, command=command)
+    if as_json:
+        print_json({"action": action, "person": library.person_name(person), "born": born})
+        return
     when = "on" if born.count("-") == 2 else "in"
     click.echo(f"{library.person_name(person)} was born {when} {born}.")
     hint("'facecluster group' keeps older photos apart; 'facecluster undo' takes this back")
@@ -99,7 +105,7 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_js
     """
     from facecluster.people import name_faces, name_group
 
-    known = [one.name for one in library.people()]
+    known = library.overview.names()
     _check_no_number(words[-1:])
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
@@ -138,7 +144,7 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
 
     check_person(library, old)
     _check_no_number([new])
-    known = {one.name for one in library.people()}
+    known = library.overview.names()
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
     if as_json:
         print_json(dataclasses.asdict(said))
@@ -328,7 +334,7 @@ def check_person(library: Library, name: str) -> None:
     try:
         library.person_name(name)
     except UsageError as error:
-        near = _nearest(name, [one.name for one in library.people()])
+        near = _nearest(name, library.overview.names())
         raise UsageError(f"{error} Did you mean {near}?" if near else str(error)) from error
 
 

@@ -98,6 +98,8 @@ def write_photo_sheet(
     from facecluster.sheet import found_photos
 
     _check_target(output, force=False)
+    if not photos:
+        note("No photo is like that.")
     pictures: dict[int, bytes | None] = {}
     with Progress("photos") as bar:
         for number, image in thumbnails({one.photo: one.path for one in photos}, _PHOTO):

@@ -160,7 +160,9 @@ def _one_each(named: Sequence[Named], result: Import) -> list[Named]:
         try:
             one = Named(clean_name(one.name), one.box, one.source)
         except UsageError:
-            result.unusable.append(f"{one.source}: a name is empty or has control characters.")
+            result.unusable.append(
+                f"{one.source}: {one.name[:50]!r} is empty or has control characters: no name."
+            )
             continue
         before = next((old for old in kept if old.box.iou(one.box) >= SAME_FACE_IOU), None)
         if before is None:

@@ -226,7 +226,7 @@ def _merge_regions(
     for place, region in enumerate(old):
         if place in pairs:
             name = wanted[pairs[place]][0]
-            if not same_name(region.name, name):
+            if region.name != name:  # also another way of writing it: to others that is somebody
                 changed.append(region)
                 _rename(edits, form, region, name)
         elif _is_denied(region, denied):
@@ -332,17 +332,17 @@ def _merge_people(
     bags = list(xmp.properties(root, f"{xmp.IPTC} PersonInImage"))
     items = [item for bag in bags for item in xmp.items(bag)]
     still = [one.name for one in there.named if all(one is not other for other in changed)]
-    lost = [
-        one.name
-        for one in changed
-        if not any(same_name(one.name, other) for other in (*names, *still))
-    ]
+    lost = [one.name for one in changed if not any(same_name(one.name, other) for other in still)]
+    kept: list[str] = []
     for item in items:
-        if any(same_name(" ".join(item.text.split()), name) for name in lost):
+        name = " ".join(item.text.split())
+        if name not in names and any(same_name(name, other) for other in lost):
             edits.remove(item)
+        else:
+            kept.append(name)
     new: list[str] = []
     for name in names:
-        if not any(same_name(name, other) for other in (*there.people, *new)):
+        if not any(same_name(name, other) for other in (*kept, *new)):
             new.append(name)
     if new and items:
         declared = declared_prefixes(("rdf",))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -22,6 +23,7 @@ Row = tuple[Value, ...]
 
 # Long enough for another command's commit, short enough that a person still waits for the answer.
 _BUSY_MS = 10_000
+_SHARED = 32_768  # bytes, of the -shm file
 
 
 class Connection:
@@ -185,9 +187,16 @@ def _sentence(path: Path, error: Exception) -> str:
         return f"{path} is damaged or no database: restore it from a backup or choose another."
     if "readonly" in text or isinstance(error, PermissionError):
         return f"{path} may not be written: check the permissions of the file and its folder."
-    if "full" in text:
+    if "full" in text or ("disk I/O" in text and _is_full(path)):
         return f"{path} cannot grow: the disk is full."
     return f"{path} cannot be opened or used as the library: {text}."
+
+
+def _is_full(path: Path) -> bool:
+    """Whether its disk has no room for the file that SQLite shares with others beside it."""
+    with suppress(OSError):
+        return shutil.disk_usage(path.parent).free < _SHARED
+    return False
 
 
 def moments_of(column: str, of: str) -> str:

@@ -101,7 +101,7 @@ class Forgetting:
                 raise LibraryError(
                     "What was to be forgotten is erased, but older traces of it may be left: the "
                     f"file could not be written anew. {error} Free space, then: sqlite3 "
-                    f"{self._connection.path} vacuum"
+                    f"{shlex.quote(str(self._connection.path))} vacuum"
                 ) from error
         return erased
 

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
-# out as often.
+# out as often; and what makes one picture of several emoji.
 JOINERS = "\u200c\u200d"
 
 Kind = Literal["is", "is-not", "ignore", "not-a-face"]
@@ -373,7 +373,7 @@ def name_key(name: str) -> str:
 
 
 def _may_follow(before: str, letter: str) -> bool:
-    """Whether a name may have this letter there; a joiner only after a letter or its mark."""
+    """Whether a name may have this letter there; a joiner only after a letter, mark or emoji."""
     if letter in JOINERS:
-        return unicodedata.category(before)[0] in "LM"
+        return unicodedata.category(before)[0] in "LMS"
     return letter.isprintable()

@@ -45,10 +45,15 @@ class Suggestion:
 
 
 def suggest(
-    library: Library, model: int, *, threshold: float, calibration: Calibration | None = None
+    library: Library,
+    model: int,
+    *,
+    threshold: float,
+    calibration: Calibration | None = None,
+    only: int | None = None,
 ) -> list[Suggestion]:
-    """For each unnamed group the person it may be: the one whose centroid is nearest on average, of
-    those with a face within the threshold of one of its own.
+    """For each unnamed group, or that of the number in only, the person it may be: of those with a
+    face within the threshold of one of its own, the one whose centroid is nearest on average.
 
     Those first where an answer settles most faces: their number times the probability, or, without
     a calibration, how many agree. Left out are people of whom it was said, of a face or by a split,
@@ -58,7 +63,7 @@ def suggest(
     """
     faces, people, vectors = library.named_embeddings(model)
     known = _Known(faces, people, vectors)
-    asked = _Asked(library, model)
+    asked = _Asked(library, model, only)
     if len(faces) == 0 or len(asked.vectors) == 0:
         return []
     barred = asked.barred(known.people)
@@ -69,17 +74,11 @@ def suggest(
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
         person = int(np.where(nearest[row] <= threshold, away[row], np.inf).argmin())
-        found.append(
-            Suggestion(
-                group=int(asked.groups[row]),
-                faces=int(asked.sizes[row]),
-                person=library.statements.name_of(int(known.people[person])),
-                agreeing=int(agreeing[row, person]),
-                squared_distance=float(away[row, person]),
-                nearest=float(nearest[row, person]),
-                probability=None if chance is None else float(chance[row, person]),
-            )
-        )
+        name = library.statements.name_of(int(known.people[person]))
+        about = int(asked.groups[row]), int(asked.sizes[row]), name, int(agreeing[row, person])
+        figures = float(away[row, person]), float(nearest[row, person])
+        probability = None if chance is None else float(chance[row, person])
+        found.append(Suggestion(*about, *figures, probability))
     return sorted(found, key=_best_first)
 
 
@@ -143,10 +142,12 @@ class _Known:
 class _Asked:
     """The faces in groups without a name: which group (a place in groups), and the vectors."""
 
-    def __init__(self, library: Library, model: int) -> None:
+    def __init__(self, library: Library, model: int, only: int | None) -> None:
         self._faces, self._all = library.embeddings(model)
         number, _ = library.groupings.previous(self._faces)
         number[np.isin(number, list(library.groupings.leaders()))] = -1
+        if only is not None:
+            number[number != only] = -1
         self._rows = np.flatnonzero(number >= 0)
         self.vectors = self._all[self._rows]
         self.groups, self.group, self.sizes = np.unique(

@@ -186,7 +186,7 @@ def test_regions_without_a_face_and_odd_names_are_told(run: Run, fill: Fill, alb
     result = run("import", "xmp")
     assert result.stdout.startswith("0 faces named")
     assert "no face was found where Ghost is said to be" in result.stderr
-    assert "control characters" in result.stderr
+    assert r"'\u200eAnn' is empty or has control characters" in result.stderr
     assert set(shown(run).values()) == {None}
 
 

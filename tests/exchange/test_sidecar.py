@@ -207,6 +207,14 @@ def test_a_new_name_of_microsofts_is_no_longer_the_contact_of_before(
         assert item.encode() in merged(packet(form.format(item)), same, [], STORED)
 
 
+def test_a_name_written_another_way_is_written_so_everywhere_once() -> None:
+    once = merged(DIGIKAM, [("ALCIE", ALCIE)], [], STORED)
+    assert names(once) == ["ALCIE"] and said(once).people == ("Uncle", "ALCIE")
+    assert merged(once, [("ALCIE", ALCIE)], [], STORED) == once
+    beside = merged(once, [("ALCIE", ALCIE), ("alcie", NEW)], [], STORED)
+    assert said(beside).people == ("Uncle", "ALCIE")
+
+
 def test_a_rejected_name_is_taken_out_only_at_its_place() -> None:
     after = merged(DIGIKAM, [], [("alcie", ALCIE), ("Uncle", ALCIE), ("Rex", NEW)], STORED)
     assert names(after) == []

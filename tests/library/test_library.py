@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 import threading
@@ -111,6 +112,22 @@ def test_a_library_on_a_read_only_disk_is_read_and_what_would_change_it_is_one_s
             again._connection.run("delete from photo")
         assert list(path.parent.glob(f"{path.name}-*")) == [], "no side files"
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("free", "sentence"), [(0, "the disk is full"), (1 << 20, "disk I/O error")]
+)
+def test_a_disk_without_any_room_is_not_told_as_a_broken_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch, free: int, sentence: str
+) -> None:
+    def no_room(_: object) -> None:  # as SQLite says it where it cannot make its -shm file
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(connection.Connection, "_write_ahead", no_room)
+    usage = shutil.disk_usage(library.path.parent)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(LibraryError, match=sentence):
+        Library.open(library.path)
 
 
 def test_a_locked_file_is_one_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

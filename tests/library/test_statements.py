@@ -199,6 +199,8 @@ def test_letters_are_compared_composed(library: Library) -> None:
         "\u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Sinhala
         "\u0cb0\u200d\u0ccd\u0caf",  # Kannada: before the mark
         "\u0d2e\u0d4b\u0d39\u0d28\u0d4d\u200d",  # Malayalam: at the end
+        "\U0001f469\U0001f3fd\u200d\U0001f9b0 Mia",  # emoji: a woman, her skin, her red hair
+        "\u2764\ufe0f\u200d\U0001f525",  # a heart on fire
     ],
 )
 def test_a_name_with_joiners_is_kept_and_is_that_without(library: Library, spelt: str) -> None:

@@ -121,6 +121,8 @@ def test_suggestions_are_those_of_plain_loops(
             assert (one.probability is None) == (calibration is None)
             shown = (one.squared_distance, one.nearest, one.probability or figures[2])
             assert shown == pytest.approx(figures, abs=1e-5)
+            (alone,) = suggest(library, model, threshold=0.6, only=one.group)
+            assert (alone.group, alone.person) == (one.group, one.person)
 
 
 def test_probabilities_of_people_who_are_barred_or_very_near_or_far() -> None:
