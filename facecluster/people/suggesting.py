@@ -56,10 +56,8 @@ def suggest(
     face within the threshold of one of its own, the one whose centroid is nearest on average.
 
     Those first where an answer settles most faces: their number times the probability, or, without
-    a calibration, how many agree. Left out are people of whom it was said, of a face or by a split,
-    that they are somebody else, and people who are beside the group's faces on more than a tenth
-    of its photos, or were born after as many were taken. Costs (faces in unnamed groups) x (named
-    faces) x D multiplications.
+    a calibration, how many agree. Left out is who was said to be somebody else, is beside the faces
+    on more than a tenth of the photos, or was born after as many were taken. O(faces x named x D).
     """
     faces, people, vectors = library.named_embeddings(model)
     known = _Known(faces, people, vectors)
@@ -74,11 +72,17 @@ def suggest(
     found = []
     for row in np.flatnonzero((nearest <= threshold).any(axis=1)).tolist():
         person = int(np.where(nearest[row] <= threshold, away[row], np.inf).argmin())
-        name = library.statements.name_of(int(known.people[person]))
-        about = int(asked.groups[row]), int(asked.sizes[row]), name, int(agreeing[row, person])
-        figures = float(away[row, person]), float(nearest[row, person])
-        probability = None if chance is None else float(chance[row, person])
-        found.append(Suggestion(*about, *figures, probability))
+        found.append(
+            Suggestion(
+                group=int(asked.groups[row]),
+                faces=int(asked.sizes[row]),
+                person=library.statements.name_of(int(known.people[person])),
+                agreeing=int(agreeing[row, person]),
+                squared_distance=float(away[row, person]),
+                nearest=float(nearest[row, person]),
+                probability=None if chance is None else float(chance[row, person]),
+            )
+        )
     return sorted(found, key=_best_first)
 
 
