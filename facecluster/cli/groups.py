@@ -143,7 +143,7 @@ def group_faces(
     if how.rule is not None:
         how = _by_default(library, model, how.settings.method, how.settings.by_centroid)
     steps = regroup_steps(library, network.id, how, allow_churn=allow_churn)
-    return _watched(steps, library.status().faces)
+    return _watched(steps, library.overview.faces())
 
 
 def _nothing() -> Regrouping:
@@ -240,7 +240,7 @@ def tell_grouping(library: Library, done: Regrouping) -> None:
         f"{counted(done.new_faces, 'face')} put into a group that had none; "
         f"{counted(done.named_moved, 'named face')} moved, {counted(done.names_lost, 'name')} lost."
     )
-    left_out = library.status().faces - done.faces
+    left_out = library.overview.faces() - done.faces
     newest = library.groupings.newest()
     if newest and left_out > 0:  # faces may have gone meanwhile
         name = library.model_name(newest.model)

@@ -46,6 +46,13 @@ class Overview:
         )
         return Progress(*rows[0])
 
+    def faces(self) -> int:
+        """How many faces can be grouped; those ignored or without a file are left out."""
+        rows = self._connection.rows(
+            "select count(*) from face where id not in (select face from hidden)"
+        )
+        return int(rows[0][0])
+
     def fronts(self) -> list[Front]:
         """The groups, those with most faces first, then by number; as `Library.groups`."""
         rows = self._connection.rows(

@@ -157,6 +157,7 @@ def test_the_overview_agrees_with_the_lists(library: Library, put: Put, six: lis
     fronts = [(one.number, one.faces) for one in overview.fronts()]
     assert fronts == [(one.number, one.faces) for one in library.groups()] == [(1, 2), (2, 2)]
     assert [one.front for one in overview.fronts()] == [2, 4]
+    assert overview.faces() == library.status().faces == len(listed)
     assert overview.names() == [one.name for one in library.people()] == ["Bob"]
     assert overview.loose() == [one.face for one in listed if one.group is None] == [loose]
     person = library.statements.person("Bob")
