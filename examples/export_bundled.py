@@ -5,8 +5,7 @@
 
 The thresholds are squared distances measured on development pairs by
 tests/benchmarks/measure_accuracy.py; run it on the written file, then export again with them.
-After the stage "asked" --beside 0.8 --lessons LESSONS lets the network tell what the head beside
-its own tells, too; without them that head is dropped.
+The heads that the stage "asked" had for hints are dropped.
 """
 
 from __future__ import annotations
@@ -15,15 +14,12 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
-from second_teacher.one_layer import one_layer
 from train_bundled import STAGES
 
 from facecluster.facenet.architectures import build
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import save
-from facecluster.facenet.dataset import read_table
 from facecluster.facenet.header import Header
 from facecluster.facenet.training import picture_size
 
@@ -35,23 +31,13 @@ def main() -> None:
     for use in ("verify", "identify", "group"):
         parser.add_argument(f"--{use}", type=float, required=True)
     parser.add_argument("--stage", choices=STAGES, default="full", help="that was trained last")
-    parser.add_argument("--beside", type=float, help="what the head beside counts")
-    parser.add_argument("--lessons", type=Path, help="label_faces.py's, for --beside")
     options = parser.parse_args()
     config = STAGES[options.stage]
     state = torch.load(options.state, map_location="cpu", weights_only=True)
     network = build(config.architecture, config.dimension)
     height, width = picture_size(config)
     parts = state["average"]
-    head = {name: parts.pop(f"second.{name}", None) for name in ("weight", "bias")}
     network.load_state_dict({name: part for name, part in parts.items() if "hints." not in name})
-    if options.beside and (options.lessons is None or head["weight"] is None):
-        parser.error("--beside takes --lessons, and a training that has a head beside")
-    if options.beside:
-        first = np.load(options.lessons / "first.npy")
-        some = np.arange(0, len(first), 10)
-        faces = read_table(options.lessons, cache=options.lessons / "faces.npy").take(some)
-        one_layer(network, head, faces, first[some], options.beside, size=(height, width))
     header = Header(
         name=options.output.stem,
         architecture=config.architecture,

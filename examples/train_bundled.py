@@ -5,7 +5,7 @@
     python examples/train_bundled.py DATA WORK full --steps 600     # the rate falls to zero
     python examples/train_bundled.py DATA TINY tiny --steps 6500    # nns2, at once
     torchrun --nproc-per-node 2 -- examples/train_bundled.py LESSONS MORE asked \\
-        --start MODEL.safetensors --steps 3000
+        --start MODEL.safetensors --steps 5000
 
 With --steps the learning rate falls to zero at the last of them; a sitting that was killed on the
 way goes on to its end by the same command.
@@ -28,10 +28,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from picked import picked
-from second_teacher.asked import Beside, adopt_heads, fit_heads, train_by_answers
+from second_teacher.asked import start_hints, train_by_answers
+from second_teacher.hints import adopt_hints
 from second_teacher.teacher import asked
 
-from facecluster.embed import find_model
+from facecluster.embed import BUNDLED, find_model
+from facecluster.facenet.checkpoint import load
 from facecluster.facenet.dataset import (
     FaceTable,
     at_most,
@@ -113,38 +115,38 @@ def train_stage(options: argparse.Namespace) -> None:
     table = without_doubtful(table, limit=1.3)
     rows, held = trained_on(table, FACES_A_PERSON[options.stage])
     training = Training(STAGES[options.stage])
-    beside = None
-    if options.stage in ("asked", "tiny-asked"):
-        first, often = (np.load(options.data / name) for name in ("first.npy", "often.npy"))
-        beside = Beside(first[rows], often[rows])
-    start(training, Lesson(options.work), options.start, beside)
+    is_asked = options.stage in ("asked", "tiny-asked")
+    start(training, Lesson(options.work), options.start, with_hints=is_asked)
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     with first_then_others():
         training.config = sitting(training.config, options.work, training.step, options.steps)
     known = towards_identities(picked(table, rows), TOWARDS_IDENTITIES.get(options.stage, 0.0))
-    steps = answered(training, known, beside, options.data) if beside else train(training, known)
+    steps = answered(training, known, rows, options.data) if is_asked else train(training, known)
     run(training, steps, picked(table, held), options.work, options.minutes)
 
 
-def answered(training: Training, table: FaceTable, beside: Beside, lessons: Path) -> Iterator[Step]:
-    """A training by a teacher that is asked, and answers in the lessons' directions."""
-    model = find_model(MOBILEFACENET.name).path
-    assert model is not None  # label_faces.py has asked it
-    network = load_mobilefacenet(model)
-    teacher = asked(network.to(training.device), np.load(lessons / "directions.npy"))
+def answered(
+    training: Training, table: FaceTable, rows: NDArray[np.int64], lessons: Path
+) -> Iterator[Step]:
+    """A training by teachers that are asked, and answer in the lessons' directions; the table is
+    the rows of the lessons'."""
+    adults, before = (find_model(name).path for name in (MOBILEFACENET.name, BUNDLED))
+    assert adults and before  # label_faces.py has asked them
+    network = load_mobilefacenet(adults).to(training.device)
+    teacher = asked(network, load(before)[0], np.load(lessons / "directions.npy"))
     if not training.step:
-        fit_heads(training, table, beside, teacher)
-    return train_by_answers(training, table, beside, teacher)
+        start_hints(training, table, teacher)
+    return train_by_answers(training, table, np.load(lessons / "often.npy")[rows], teacher)
 
 
-def start(training: Training, lesson: Lesson, model: Path | None, beside: Beside | None) -> None:
-    """Go on from the lesson's state, or from the model, which has no second head yet."""
+def start(training: Training, lesson: Lesson, model: Path | None, *, with_hints: bool) -> None:
+    """Go on from the lesson's state, or from the model, which has no heads for hints yet."""
     fresh = not lesson.state.is_file()
     if fresh:
         begin(training, lesson, start=model)
-    if beside is not None:
-        adopt_heads(training, beside.vectors.shape[1])
+    if with_hints:
+        adopt_hints(training)
     if not fresh:
         begin(training, lesson, start=None)
 

@@ -1,28 +1,15 @@
-"""Heads fitted to what the teachers say by least squares: training starts from what the network
-sees already, and spends its first thousand steps on what it does not see yet."""
+"""A head fitted to what a teacher says by least squares: training starts from what the network sees
+already, and spends its first steps on what it does not see yet."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from facecluster.facenet.architectures import FaceNet
-from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.training import embed_table
-
-__all__ = ["features", "fit"]
+__all__ = ["fit"]
 
 # Added to each feature's variance, as a share of their mean: features that hardly vary stay out.
 RIDGE = 0.01
-
-
-def features(network: FaceNet, faces: FaceTable, *, size: tuple[int, int]) -> Tensor:
-    """What the network's last layer is given of each of N faces, (N, F)."""
-    seen: list[Tensor] = []
-    hook = network.projection.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    embed_table(network, faces, size=size)
-    hook.remove()
-    return torch.cat(seen).float().cpu()
 
 
 @torch.no_grad()

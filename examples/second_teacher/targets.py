@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["directions", "unit", "whole"]
+__all__ = ["agreeing", "directions", "unit", "whole"]
 
 Rows = NDArray[np.float32]
 
@@ -25,6 +25,14 @@ def directions(rows: Rows, dimension: int) -> Rows:
     """The orthogonal directions (D, dimension) in which the rows (N, D) are longest."""
     found: Rows = np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :dimension].astype(np.float32)
     return found
+
+
+def agreeing(rows: Rows, wanted: Rows) -> Rows:
+    """The turn (D, D) by which the rows (N, D) come nearest to those wanted: it moves no two of
+    them apart or together."""
+    left, _, right = np.linalg.svd(rows.T @ wanted)
+    turn: Rows = (left @ right).astype(np.float32)
+    return turn
 
 
 def unit(rows: Rows) -> Rows:

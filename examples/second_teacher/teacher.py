@@ -1,4 +1,5 @@
-"""The asked teacher, MobileFaceNet: what it says of a face, and what it sees on the way there."""
+"""Whom a network learns from: MobileFaceNet, who knows adults, beside nn4 as it is, who knows
+children better. Both can be asked about any picture."""
 
 from __future__ import annotations
 
@@ -12,21 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from facecluster.facenet.augment import standardise
+from facecluster.facenet.architectures import FaceNet
+from facecluster.facenet.augment import MEAN, STD, standardise
+from facecluster.facenet.inference import Inference
 from facecluster.facenet.mobilefacenet import MobileFaceNet
 from facecluster.facenet.precision import half_precision
 
-__all__ = ["CENTRE_TAKEN", "MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked"]
+__all__ = ["KNOWN_BEFORE", "MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked", "smaller"]
 
 # Pixels of its square crops.
 SIDE = 112
-# Channels of the maps that it shows.
+# Channels of the maps that MobileFaceNet shows.
 MAP_WIDTH = 128
-# Of the centre of all faces. Children are near it: less of it taken off sets adults further apart,
-# more of it children.
-CENTRE_TAKEN = 0.5
-# The last layers of its trunk at 14 x 14 and at 7 x 7.
+# What nn4's own vector counts beside MobileFaceNet's.
+KNOWN_BEFORE = 0.8
+# The last layers of MobileFaceNet's trunk at 14 x 14 and at 7 x 7.
 _SHOWN = (16, 19)
+# Of the crops that nn4 sees.
+_BEFORE = (96, 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,10 @@ class Answers:
 Teacher: TypeAlias = Callable[[Tensor], Answers]
 
 
-def asked(network: MobileFaceNet, directions: NDArray[np.float32]) -> Teacher:
-    """The network as a teacher whose vectors are told in the directions (192, D)."""
-    taken = CENTRE_TAKEN * network.get_buffer("centre")
-    kept = torch.from_numpy(directions)
+def asked(network: MobileFaceNet, before: FaceNet, directions: NDArray[np.float32]) -> Teacher:
+    """Both networks as one teacher, whose vectors are told in the directions (192 + 128, D)."""
+    known = Inference(before, mean=MEAN, std=STD, device=str(network.get_buffer("centre").device))
+    kept = torch.from_numpy(directions).to(network.get_buffer("centre").device)
 
     @torch.no_grad()
     def answers(crops: Tensor) -> Answers:
@@ -56,7 +60,13 @@ def asked(network: MobileFaceNet, directions: NDArray[np.float32]) -> Teacher:
                 if number in _SHOWN:
                     seen.append(maps)
         vectors = functional.normalize(maps.flatten(1).float(), dim=1)
-        rows = functional.normalize((vectors - taken) @ kept, dim=1)
-        return Answers(rows, tuple(seen))
+        adults = functional.normalize(vectors - network.get_buffer("centre"), dim=1)
+        both = torch.cat([adults, KNOWN_BEFORE * known(smaller(crops, _BEFORE))], dim=1)
+        return Answers(functional.normalize(both @ kept, dim=1), tuple(seen))
 
     return answers
+
+
+def smaller(crops: Tensor, size: tuple[int, int]) -> Tensor:
+    """The crops as a network of another size sees them."""
+    return functional.interpolate(crops, size=size, mode="bilinear", antialias=True)
