@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facecluster import download
 from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
-from facecluster.facenet.foreign import DLIB, FOREIGN, Foreign
+from facecluster.facenet.foreign import DLIB, FOREIGN, WEIGHTS, Foreign
 from facecluster.facenet.header import Header, read_header
 from facecluster.installed import installed, installed_file
 from facecluster.once import once
@@ -42,7 +42,6 @@ __all__ = [
 
 # The network used unless another is asked for.
 BUNDLED = "nn4"
-_WEIGHTS = Path(__file__).parent / "weights"
 _TEMPLATE_SIZE = 112
 # Pictures at once, mirror images among them: see tests/benchmarks/bench_embed.py. A GPU wants more:
 # not measured.
@@ -202,7 +201,7 @@ def list_models() -> list[Model]:
 
     Reads the headers only and imports no torch. A file that is damaged raises ModelError.
     """
-    bundled = [_described(path, "bundled") for path in sorted(_WEIGHTS.glob("*.safetensors"))]
+    bundled = [_described(path, "bundled") for path in sorted(WEIGHTS.glob("*.safetensors"))]
     own = [_described(path, "installed") for path in installed()]
     return bundled + own + [_published(name) for name in download.PUBLISHED]
 
@@ -213,7 +212,7 @@ def find_model(name_or_path: str) -> Model:
 
     Raises ModelError when there is none. A name wins over a file of the same name.
     """
-    bundled = _WEIGHTS / f"{name_or_path}.safetensors"
+    bundled = WEIGHTS / f"{name_or_path}.safetensors"
     if name_or_path in download.PUBLISHED:
         return _published(name_or_path)
     if Path(name_or_path).name == name_or_path and bundled.is_file():

@@ -10,11 +10,10 @@ from platformdirs import user_data_path
 
 from facecluster.download import PUBLISHED
 from facecluster.errors import ModelError
+from facecluster.facenet.foreign import WEIGHTS
 from facecluster.facenet.header import read_header
 
-__all__ = ["folder", "free_name", "install", "installed", "installed_file"]
-
-_BUNDLED = Path(__file__).parent / "weights"
+__all__ = ["folder", "free_name", "install", "installed", "installed_file", "kept"]
 
 
 def folder() -> Path:
@@ -41,19 +40,29 @@ def free_name(stem: str) -> str:
     return f"{stem}-{number}"
 
 
+def kept(file: Path) -> Path | None:
+    """Where the network of the file is found by the file's name, None where nobody has that name.
+
+    ModelError when another network has it, and for a file that is no network.
+    """
+    name = f"{file.stem}.safetensors"
+    header = read_header(file)
+    there = next((path for path in (WEIGHTS / name, folder() / name) if path.is_file()), None)
+    if file.stem in PUBLISHED or (there and read_header(there).fingerprint != header.fingerprint):
+        raise ModelError(f"Another network is called {file.stem}: rename {file} first.")
+    return there
+
+
 def install(file: Path) -> Path:
     """Keep a copy of the network under the name of its file; where it is.
 
     Whole or not at all. A network that is there already, or comes with the program, is left as it
     is; ModelError when another one has that name, and for a file that is no network.
     """
-    target = folder() / f"{file.stem}.safetensors"
-    header = read_header(file)
-    there = next((path for path in (_BUNDLED / target.name, target) if path.is_file()), None)
-    if file.stem in PUBLISHED or (there and read_header(there).fingerprint != header.fingerprint):
-        raise ModelError(f"Another network is called {file.stem}: rename {file} first.")
+    there = kept(file)
     if there:
         return there
+    target = folder() / f"{file.stem}.safetensors"
     partial = target.with_suffix(".part")
     try:
         folder().mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -216,7 +216,7 @@ def test_what_is_no_model_is_one_clear_sentence(tiny: str, tmp_path: Path) -> No
 
 
 def test_a_name_cannot_leave_the_folder_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "_WEIGHTS", embed._WEIGHTS / "x")
+    monkeypatch.setattr(embed, "WEIGHTS", embed.WEIGHTS / "x")
     with pytest.raises(ModelError, match="no model"):
         find_model(f"../{BUNDLED}")
 

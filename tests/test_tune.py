@@ -258,6 +258,17 @@ def test_a_network_that_is_called_as_another_is_not_mistaken_for_it(
     assert run("status", "--json").stdout == before
 
 
+def test_a_network_that_is_kept_already_is_not_tried_again(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facecluster import embed
+    from facecluster.cli.network import keep
+
+    assert keep(str(small)).state == "installed"
+    monkeypatch.setattr(embed, "open_model", None)  # which a scan of nothing new would wait for
+    assert keep(str(small)).state == "installed"
+
+
 def test_a_choice_is_no_scan(database: Path) -> None:
     with Library.open(database) as library:
         last = library.status().last_scan

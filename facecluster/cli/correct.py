@@ -233,8 +233,9 @@ _NO_CALIBRATION = "The network has no calibration, so there are no probabilities
 
 def _person_suggested(library: Library, number: int, threshold: float | None, *, yes: bool) -> str:
     library.require_group(number)
-    for one in _suggestions(library, threshold, only=number):
-        return one.person
+    found = _suggestions(library, threshold, only=number)
+    if found:
+        return found[0].person
     remedy = (
         f"name {number} NAME' says who it is"
         if yes

@@ -61,17 +61,25 @@ def keep(network: str) -> NetworkModel:
 
     ModelError, and no copy, for a file that cannot be used, and when another network has that name.
     """
-    import numpy as np
-
-    from facecluster.embed import find_model, open_model
-    from facecluster.installed import install
+    from facecluster.embed import find_model
+    from facecluster.installed import install, kept
 
     found = find_model(network)
     if found.state != "file" or not found.path or found.path.suffix != ".safetensors":
         return found
+    if kept(found.path) is None:  # what is there was tried when it came
+        _try(network)
+    return find_model(install(found.path).stem)
+
+
+def _try(network: str) -> None:
+    """ModelError for a network that could not be used."""
+    import numpy as np
+
+    from facecluster.embed import open_model
+
     embedder = open_model(network)
     embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
-    return find_model(install(found.path).stem)
 
 
 def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:

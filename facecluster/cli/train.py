@@ -182,9 +182,7 @@ def _tables(folder: Path, lesson: Lesson, chosen: Options) -> tuple[FaceTable, F
 
     for model in (chosen.harmonic_with, None if lesson.has_begun else chosen.start):
         if model:
-            read_header(
-                model
-            )  # what is wrong with it is told before thousands of pictures are read
+            read_header(model)  # before thousands of pictures are read
     analyzer = None if chosen.aligned else open_analyzer(None)
     cache = lesson.folder / "faces.npz"
     try:

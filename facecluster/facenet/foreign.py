@@ -10,9 +10,10 @@ from pathlib import Path
 from facecluster.errors import ModelError
 from facecluster.facenet.calibration import Calibration
 
-__all__ = ["DLIB", "FOREIGN", "MOBILEFACENET", "Foreign", "Measured", "checked"]
+__all__ = ["DLIB", "FOREIGN", "MOBILEFACENET", "WEIGHTS", "Foreign", "Measured", "checked"]
 
-_WEIGHTS = Path(__file__).parent.parent / "weights"
+# The networks that come with the program, and what was measured of others.
+WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Foreign:
     @property
     def measured_file(self) -> Path:
         """Where `measured` is kept; the card stands beside it."""
-        return _WEIGHTS / f"{self.name}.json"
+        return WEIGHTS / f"{self.name}.json"
 
     def measured(self) -> Measured:
         """What was measured of it."""

@@ -185,7 +185,7 @@ def test_the_centre_decides_the_fingerprint(
 ) -> None:
     measured = json.loads(foreign.DLIB.measured_file.read_text(encoding="utf-8"))
     before = foreign.DLIB.fingerprint()
-    monkeypatch.setattr(foreign, "_WEIGHTS", tmp_path)
+    monkeypatch.setattr(foreign, "WEIGHTS", tmp_path)
     moved = measured | {"centre": [1.0, *measured["centre"][1:]]}
     (tmp_path / "dlib.json").write_text(json.dumps(moved), encoding="utf-8")
     assert foreign.DLIB.fingerprint() != before
