@@ -37,7 +37,7 @@ from facecluster.facenet.training import (
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 from second_teacher.hints import fit_hints, hint_loss, shown_maps
 from second_teacher.made_up import NOBODY, of_parents
-from second_teacher.teacher import SIDE, Answers, Teacher, smaller
+from second_teacher.teacher import SIDE, Answers, Teacher, resized
 
 __all__ = ["start_hints", "train_by_answers"]
 
@@ -72,7 +72,7 @@ def looked_at(
     generator = variations(training)
     crops = warp(stored, margin=margin, size=(SIDE, SIDE), generator=generator)
     answers = teacher(crops)
-    seen = smaller(crops, picture_size(training.config))
+    seen = resized(crops, picture_size(training.config))
     pictures = standardise(spoil(seen, generator))
     return pictures.contiguous(memory_format=torch.channels_last), answers
 

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from facecluster.facenet.architectures import Architecture, FaceNet
 from facecluster.facenet.training import Training
 from second_teacher.fitted import fit
-from second_teacher.teacher import MAP_WIDTH
+from second_teacher.teacher import MAP_WIDTH, resized
 
 __all__ = ["Hint", "adopt_hints", "fit_hints", "hint_loss", "shown_maps"]
 
@@ -79,17 +78,9 @@ def hint_loss(network: FaceNet, shown: Sequence[Tensor], maps: Sequence[Tensor])
     as 1, summed over the sizes."""
     total = torch.zeros((), device=maps[0].device)
     for head, found, wanted in zip(_heads(network), shown, maps, strict=True):
-        error = (head(found).float() - as_large(wanted, found)) / head.get_buffer("spread")
-        total = total + error.pow(2).mean()
+        missed = head(found).float() - resized(wanted.float(), found.shape[2:])
+        total = total + (missed / head.get_buffer("spread")).pow(2).mean()
     return total
-
-
-def as_large(maps: Tensor, found: Tensor) -> Tensor:
-    """The teacher's maps at the size of the network's: both show the whole crop."""
-    size = (found.shape[2], found.shape[3])
-    return functional.interpolate(
-        maps.float(), size=size, mode="bilinear", align_corners=False, antialias=True
-    )
 
 
 @torch.no_grad()
@@ -98,7 +89,7 @@ def fit_hints(training: Training, shown: Sequence[Tensor], maps: Sequence[Tensor
     for number, (found, wanted) in enumerate(zip(shown, maps, strict=True)):
         given, aim = (
             part.float().permute(0, 2, 3, 1).flatten(0, 2)
-            for part in (found, as_large(wanted, found))
+            for part in (found, resized(wanted.float(), found.shape[2:]))
         )
         layer = nn.Linear(given.shape[1], MAP_WIDTH)
         fit(layer, given, aim)

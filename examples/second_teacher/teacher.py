@@ -19,7 +19,7 @@ from facecluster.facenet.inference import Inference
 from facecluster.facenet.mobilefacenet import MobileFaceNet
 from facecluster.facenet.precision import half_precision
 
-__all__ = ["KNOWN_BEFORE", "MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked", "smaller"]
+__all__ = ["KNOWN_BEFORE", "MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked", "resized"]
 
 # Pixels of its square crops.
 SIDE = 112
@@ -61,12 +61,12 @@ def asked(network: MobileFaceNet, before: FaceNet, directions: NDArray[np.float3
                     seen.append(maps)
         vectors = functional.normalize(maps.flatten(1).float(), dim=1)
         adults = functional.normalize(vectors - network.get_buffer("centre"), dim=1)
-        both = torch.cat([adults, KNOWN_BEFORE * known(smaller(crops, _BEFORE))], dim=1)
+        both = torch.cat([adults, KNOWN_BEFORE * known(resized(crops, _BEFORE))], dim=1)
         return Answers(functional.normalize(both @ kept, dim=1), tuple(seen))
 
     return answers
 
 
-def smaller(crops: Tensor, size: tuple[int, int]) -> Tensor:
-    """The crops as a network of another size sees them."""
-    return functional.interpolate(crops, size=size, mode="bilinear", antialias=True)
+def resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Crops, or maps of them, (B, C, H, W) as a network of another size sees them."""
+    return functional.interpolate(maps, size=size, mode="bilinear", antialias=True)
