@@ -30,6 +30,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from facecluster.errors import UsageError
 from facecluster.grouping.blocks import Cells, arranged
@@ -87,7 +88,10 @@ def linkage_steps(
     if not threshold >= 0.0:
         raise UsageError(f"The threshold is a squared distance, 0 to 4; got {threshold}.")
     forest = _Forest(embeddings, min(float(threshold), 4.0), constraints)
-    yield from forest.grow()
+    # The products are small: threads of one would wait for each other, and then for the next one at
+    # the cost of all else.
+    with threadpool_limits(1, "blas"):
+        yield from forest.grow()
     rows = np.concatenate(forest.merged_rows)
     heights = np.concatenate(forest.merged_heights)
     order = np.argsort(heights, kind="stable")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ def _allowed(hits: Hits, barred: NDArray[np.int64], m: int) -> Hits:
 
 
 @contextmanager
-def _side_by_side(pairs: int) -> Iterator[Callable[..., Iterable[Hits]]]:
+def _side_by_side(pairs: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """A `map` that does one block a core, each with a product of a single thread.
 
     Threads that share one small product wait for each other longer than they work.
@@ -224,11 +224,18 @@ def seed_radius(
     # of the nearest of eight parts of the sample the second is about that, and quick to find.
     width = max(1, len(columns) // 8)
     place = min(max(1, 2 * KEPT * len(columns) // m), len(columns) - 1)
-    for top in range(0, scanned, TILE):
+
+    def nearest(top: int) -> NDArray[np.floating]:
         block = vectors(np.arange(top, min(top + TILE, scanned)))
         similarity = block @ columns.T
         if place == 1 and width > 8:
             similarity = similarity[:, : 8 * width].reshape(len(block), 8, width).max(axis=2)
-        order = np.partition(similarity, -1 - place, axis=1)[:, -1 - place]
-        radius[top : top + len(block)] = np.minimum(2.0 - 2.0 * order, limit)
+        found: NDArray[np.floating] = np.partition(similarity, -1 - place, axis=1)[:, -1 - place]
+        return found
+
+    tops = range(0, scanned, TILE)
+    with _side_by_side(scanned * len(columns)) as each:
+        for top, products in zip(tops, each(nearest, tops), strict=True):
+            part = radius[top : top + TILE]
+            np.minimum(part, 2.0 - 2.0 * products, out=part)
     return radius
