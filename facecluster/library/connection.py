@@ -16,7 +16,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
-__all__ = ["OF_FILE", "Connection", "Row", "Value", "moments_of"]
+__all__ = ["OF_FILE", "Connection", "Row", "Value", "is_full", "moments_of"]
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -187,13 +187,13 @@ def _sentence(path: Path, error: Exception) -> str:
         return f"{path} is damaged or no database: restore it from a backup or choose another."
     if "readonly" in text or isinstance(error, PermissionError):
         return f"{path} may not be written: check the permissions of the file and its folder."
-    if "full" in text or ("disk I/O" in text and _is_full(path)):
+    if "full" in text or ("disk I/O" in text and is_full(path)):
         return f"{path} cannot grow: the disk is full."
     return f"{path} cannot be opened or used as the library: {text}."
 
 
-def _is_full(path: Path) -> bool:
-    """Whether its disk has no room for the file that SQLite shares with others beside it."""
+def is_full(path: Path) -> bool:
+    """Whether its disk has no room for the file that SQLite shares with others beside a library."""
     with suppress(OSError):
         return shutil.disk_usage(path.parent).free < _SHARED
     return False

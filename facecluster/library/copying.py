@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from facecluster.errors import LibraryError
-from facecluster.library.connection import Connection
+from facecluster.library.connection import Connection, is_full
 from facecluster.library.schema import MIGRATIONS
 
 __all__ = ["Backup", "back_up", "new_file", "restore", "spare_library"]
@@ -126,7 +126,9 @@ def _copy(source: Path, target: Path) -> None:
             # a copy is read where no side file can be made: one file, without write-ahead log
             here.execute("pragma journal_mode = delete")
     except sqlite3.DatabaseError as error:
-        raise LibraryError(f"{source} cannot be copied: {error}.") from error
+        full = next((file for file in (source, target) if is_full(file)), None)
+        reason = f"the disk of {full.parent} is full" if full else str(error)
+        raise LibraryError(f"{source} cannot be copied: {reason}.") from error
 
 
 def _bring_up_to_date(copy: Path, backup: Path) -> None:

@@ -1,6 +1,7 @@
 """Backups: consistent while others write, checked, private, and put back without loss."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -95,6 +96,28 @@ def test_a_damaged_library_gives_no_backup(database: Path, tmp_path: Path, table
         back_up(database, tmp_path / "copy")
     assert str(told.value) == f"{database} is damaged: restore an earlier backup of it."
     assert not [path for path in tmp_path.iterdir() if "copy" in path.name]
+
+
+def test_a_full_disk_is_called_that(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    usage = shutil.disk_usage
+
+    def filled(path: Path) -> object:
+        found = usage(path)
+        return found._replace(free=0) if Path(path) == full else found
+
+    monkeypatch.setattr(shutil, "disk_usage", filled)
+    monkeypatch.setattr(sqlite3, "connect", _without_room)
+    with pytest.raises(LibraryError, match=f"cannot be copied: the disk of {full} is full"):
+        back_up(database, full / "copy")
+    assert not list(full.iterdir())
+
+
+def _without_room(*_: object, **__: object) -> sqlite3.Connection:
+    raise sqlite3.OperationalError("disk I/O error")
 
 
 @pytest.mark.parametrize("table", ["photo", "face", "embedding"])
