@@ -14,7 +14,6 @@ import watchfiles
 from facecluster.errors import MissingRoot
 from facecluster.images import find_images
 from facecluster.library import Library, ListedFace
-from facecluster.moments import file_of
 from facecluster.records import FileStamp
 from facecluster.scan import Analyzer, scan
 
@@ -25,7 +24,7 @@ QUIET = 1.0  # seconds in which no size and no time of a file may change before 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file that was looked at: who is on it, or why it could not be read."""
+    """A file, or a frame of a clip, that was looked at: who is on it, or why it cannot be read."""
 
     path: str
     faces: tuple[ListedFace, ...]
@@ -116,15 +115,12 @@ def arrivals(
     if any(one.faces for one in looked_at):
         place()
     paths = [one.file.path for one in looked_at]
-    there: dict[str, list[int]] = {}
-    for path, photo in sorted((p, one.photo) for one in library.photos(paths) for p in one.paths):
-        there.setdefault(file_of(path), []).append(photo)  # of a clip: a photo for each moment
+    photos = {path: one.photo for one in library.photos(paths) for path in one.paths}
     return (
-        Arrival(path, tuple(_faces(library, there.get(path, ()))), one.error)
+        Arrival(path, _faces(library, photos.get(path)), one.error)
         for path, one in zip(paths, looked_at, strict=True)
     )
 
 
-def _faces(library: Library, photos: Sequence[int]) -> Iterator[ListedFace]:
-    for photo in photos:
-        yield from library.faces(photo=photo)
+def _faces(library: Library, photo: int | None) -> tuple[ListedFace, ...]:
+    return () if photo is None else tuple(library.faces(photo=photo))

@@ -103,6 +103,18 @@ def test_a_photo_that_still_may_not_be_read_is_told_of_once(
         assert len(told.faces) == 1
 
 
+def test_who_is_on_each_frame_of_a_clip_is_told(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import film
+
+    clip = film(folder / "clip.mov", [(4, 8, 1)], [(4, 8, 2), (44, 8, 3)])
+    with Library.open(tmp_path / "library.sqlite") as library:
+        told = list(arrivals(library, [folder], fake_analyzer(), list))
+        assert [one.path for one in told] == [f"{clip}#t=0", f"{clip}#t=1"]
+        assert [len(one.faces) for one in told] == [1, 2]
+        assert {face.path for one in told for face in one.faces} == {one.path for one in told}
+
+
 @pytest.fixture
 def watcher(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     shutil.copy(PHOTOS[0], folder / "first.jpg")
