@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _files(folder: Path) -> dict[str, str]:
     stamp of path, size and time."""
     if not folder.is_dir():
         raise TrainingError(f"{folder} is no folder: give one with a folder for each person.")
-    top = folder.absolute()
+    top = Path(os.path.abspath(folder))  # without "..", as find_images tells them
     found = {}
     for stamp in find_images([top]):
         name = Path(stamp.path).relative_to(top).as_posix()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def frames_of(folder: Path) -> list[Path]:
 
     UsageError when there are none.
     """
-    top = folder.absolute()
+    top = Path(os.path.abspath(folder))  # without "..", as find_images tells them
     found = [Path(stamp.path) for stamp in find_images([top])] if top.is_dir() else []
     frames = [path for path in found if path.parent == top]
     if not frames:

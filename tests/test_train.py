@@ -136,6 +136,14 @@ def test_aligned_faces_get_a_margin_and_a_changed_folder_is_read_anew(
     assert len(read_folder(people, cache=cache, analyzer=None).table) == 19
 
 
+def test_a_folder_may_be_named_from_beside_it(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(people / "a")
+    found = read_folder(Path("../../people"), cache=tmp_path / "faces.npz", analyzer=None)
+    assert found.paths[:2] == ("a/0.png", "a/1.png")
+
+
 def test_pictures_that_are_read_again_are_found_and_others_are_not_read_twice(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

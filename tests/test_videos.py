@@ -66,6 +66,16 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
             frames_of(empty)
 
 
+def test_a_folder_may_be_named_from_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "video"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "video" / "1.png")
+    monkeypatch.chdir(tmp_path / "here")
+    assert frames_of(Path("../video")) == [tmp_path / "video" / "1.png"]
+
+
 def test_splits_as_youtube_faces_has_them(tmp_path: Path) -> None:
     file = tmp_path / "splits.txt"
     file.write_text(
