@@ -47,7 +47,7 @@ def embed_unseen(
     model = library.scanned.register_model(
         fingerprint=embedder.fingerprint, name=embedder.name, dimension=embedder.dimension
     )
-    work = library.scanned.unembedded(model, [os.sep])
+    work = library.scanned.unembedded(model)
     done = faces = left = 0
     ready: list[tuple[Unembedded, Picture]] = []
 

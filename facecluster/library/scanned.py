@@ -139,9 +139,10 @@ class Scanned:
                 ),
             )
 
-    def unembedded(self, model: int, roots: Sequence[str]) -> list[Unembedded]:
-        """Photos below the roots with faces that this model has not seen, one file for each."""
-        where, parameters = below(roots)
+    def unembedded(self, model: int, roots: Sequence[str] | None = None) -> list[Unembedded]:
+        """Photos below the roots (absolute paths; None: all) with faces that this model has not
+        seen, one file for each."""
+        where, parameters = ("true", list[str]()) if roots is None else below(roots)
         rows = self._connection.rows(
             "select min(path), file.size, mtime_ns, photo.id, sha256, width, height, orientation,"
             " taken_at from file join photo on photo.id = file.photo"
@@ -166,7 +167,7 @@ class Scanned:
 
     def located(self) -> list[Unembedded]:
         """Every photo with a file that can be read, with all of its faces."""
-        return self.unembedded(_NO_MODEL, [os.sep])
+        return self.unembedded(_NO_MODEL)
 
     def remove(self, paths: Collection[str]) -> None:
         """Forget deleted files; then photos without one, unless something was said of a face."""

@@ -27,6 +27,17 @@ def test_each_photo_that_goes_costs_the_same_however_many_go_with_it(
     assert cost[1] < 5 * cost[0]
 
 
+def test_photos_on_any_disk_are_located(library: Library, model: int, put: Put) -> None:
+    # Those of Windows have no root above all of them.
+    paths = ["/photos/a.jpg", "C:\\photos\\a.jpg", "D:\\b.jpg"]
+    for who, path in enumerate(paths):
+        put(path, who)
+    assert [one.file.path for one in library.scanned.located()] == paths
+    other = library.scanned.register_model(fingerprint="g", name="other", dimension=16)
+    assert [one.file.path for one in library.scanned.unembedded(other)] == paths
+    assert library.scanned.unembedded(model) == []
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_words_follow_the_moments_of_a_clip_that_was_moved_or_trimmed(
     library: Library, model: int, put: Put, moved: bool
