@@ -140,6 +140,12 @@ def test_no_processes_is_refused() -> None:
         processes(0)
 
 
+def test_pipes_may_be_of_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as they are on Windows
+    monkeypatch.setattr("facecluster.engines.pool.Connection", bytes)
+    assert list(processes(2)(double, range(5))) == [0, 2, 4, 6, 8]
+
+
 def test_a_process_that_dies_takes_only_its_own_item_along() -> None:
     assert list(processes(2)(die_of_three, range(6), lost=lambda _: 33)) == [0, 1, 2, 33, 4, 5]
     with pytest.raises(WorkerLost, match="died"):

@@ -107,8 +107,8 @@ class _Pool:
 
     def collect(self, *, wait_for_one: bool) -> None:
         """Take in what the workers have done."""
-        for pipe in wait(list(self.busy), None if wait_for_one else 0):
-            assert isinstance(pipe, Connection)
+        ready = wait(list(self.busy), None if wait_for_one else 0)
+        for pipe in [one for one in self.busy if one in ready]:
             task = self.busy.pop(pipe)
             try:
                 result, error = pipe.recv()
