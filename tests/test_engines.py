@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ from worker_functions import (
 )
 
 from facecluster.engines import Engine, WorkerLost, dask, processes, serial, threads
+from facecluster.engines.cluster import _Cluster
 from facecluster.errors import FaceclusterError
 from facecluster.processors import cores
 
@@ -288,6 +290,37 @@ def test_no_client_is_made_for_what_is_no_address(
     monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("a client was made"))
     with pytest.raises(FaceclusterError, match=f"No Dask scheduler answers at {address}"):
         list(dask(address)(double, [1]))
+
+
+def test_a_scheduler_without_workers_is_one_sentence_in_each_version_of_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    class Late(Exception):
+        """What asyncio raises before Python 3.11: no TimeoutError."""
+
+    class Client:
+        closed, loop, status = False, Mock(), "running"
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def nthreads(self) -> dict[str, int]:
+            return {}
+
+        def wait_for_workers(self, *_: object, **__: object) -> None:
+            raise Late
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(distributed, "TimeoutError", Late)
+    monkeypatch.setattr(distributed, "Client", Client)
+    with pytest.raises(FaceclusterError, match="has no workers: start some"):
+        list(dask("tcp://127.0.0.1:9")(double, [1]))
+    one = _Cluster(Client(), "tcp://127.0.0.1:9", double)  # type: ignore[arg-type]
+    with pytest.raises(FaceclusterError, match="has no workers any more"):
+        one._look_for_workers()
 
 
 def test_without_the_package_the_sentence_says_how_to_get_it(

@@ -54,7 +54,7 @@ def dask(address: str) -> Engine:
 def _connected(address: str) -> Client:
     """A client, which ends its tasks when it is closed."""
     try:
-        from distributed import Client
+        from distributed import Client, TimeoutError  # before Python 3.11 not the built-in one
         from distributed.comm.addressing import resolve_address
     except ImportError as error:
         raise FaceclusterError(
@@ -122,6 +122,8 @@ class _Cluster(Generic[T, R]):
         """Wait for a worker where there is none: they may come and go, but not for good."""
         if self.threads():
             return
+        from distributed import TimeoutError
+
         with self._reached():
             try:
                 self._client.wait_for_workers(1, timeout=_SECONDS)
