@@ -80,9 +80,9 @@ def write(change: Change, exiftool: str) -> FileStamp:
             Path(folder, "packet.xmp").write_bytes(change.after)
             _run(exiftool, target, fresh)
             _check(target, fresh, change.after)
-            shutil.copymode(target, fresh)
-            with open(fresh, "rb") as file:
+            with open(fresh, "r+b") as file:  # Windows flushes only what may be written
                 os.fsync(file.fileno())
+            shutil.copymode(target, fresh)
             _keep(target, Path(folder))
             os.replace(fresh, target)
     except OSError as error:

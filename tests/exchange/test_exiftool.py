@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from facecluster.exchange import exiftool
 from facecluster.exchange.exiftool import find_exiftool, write
 from facecluster.exchange.frames import to_stored
 from facecluster.exchange.packets import embedded
@@ -23,8 +24,8 @@ from facecluster.images import content_hash
 from facecluster.library import Library
 from facecluster.records import Photo
 
-from .conftest import BOXES, HEIGHT, WIDTH, Fill, stamp
-from .test_xmp import packet
+from .conftest import BOXES, HEIGHT, WIDTH, Fill, picture, stamp
+from .test_xmp import FORMS, jpeg_with, mwg, packet
 
 Run = Callable[..., Result]
 NAMES = [name for name in BOXES if name]
@@ -196,6 +197,29 @@ def test_without_exiftool_it_is_one_sentence(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
     assert "needs exiftool, which is not installed" in result.stderr
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o444])
+def test_what_is_flushed_may_be_written_as_windows_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def make(_tool: str, _photo: Path, fresh: Path) -> None:
+        jpeg_with(fresh, change.after)
+
+    def flush(handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    photo = picture(tmp_path, 1)
+    photo.chmod(mode)
+    change = Change(photo, None, mwg(FORMS["elements"]))
+    monkeypatch.setattr(exiftool, "_run", make)
+    monkeypatch.setattr(os, "fsync", flush)
+    write(change, "exiftool")
+    assert embedded(photo) == change.after
+    assert stat.S_IMODE(photo.stat().st_mode) == mode
 
 
 # $5 is the new file, $7 the photo: as `exiftool -config "" -q -o NEW -xmp<=PACKET PHOTO`.
