@@ -66,8 +66,9 @@ def _folder_name(person: str) -> str:
     name = "".join("_" if letter in _FORBIDDEN else letter for letter in person)
     # A leading dot would hide it, and Windows drops trailing ones. Names are bytes on disks.
     name = name.encode()[:200].decode(errors="ignore").strip(" .") or "_"
-    if name.split(".")[0].casefold() in _RESERVED:
-        name += "_"
+    stem, dot, rest = name.partition(".")
+    if stem.rstrip().casefold() in _RESERVED:  # with whatever follows a dot, too
+        name = f"{stem}_{dot}{rest}"
     if name == person:
         return name
     # Names that differ in case alone are one person's, and shall have one folder.

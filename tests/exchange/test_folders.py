@@ -171,7 +171,15 @@ def test_folder_names_are_names_and_all_different(people: set[str]) -> None:
 
 @pytest.mark.parametrize(
     ("person", "folder"),
-    [("../../etc", "_.._etc"), ("..", "_"), ("Con", "Con_"), ("A/B", "A_B"), ("Tom Jr.", "Tom Jr")],
+    [
+        ("../../etc", "_.._etc"),
+        ("..", "_"),
+        ("Con", "Con_"),
+        ("Aux. Bishop Roe", "Aux_. Bishop Roe"),
+        ("Con .B", "Con _.B"),
+        ("A/B", "A_B"),
+        ("Tom Jr.", "Tom Jr"),
+    ],
 )
 def test_odd_names_stay_inside_and_are_marked(person: str, folder: str) -> None:
     name = folder_names([person])[person]
