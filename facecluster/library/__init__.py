@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.library.connection import Connection
+from facecluster.library.connection import Connection, Value
 from facecluster.library.forgetting import Erased, Forgetting
 from facecluster.library.groupings import Grouping, Groupings, Leader
 from facecluster.library.merges import KeptMerges, Merges
@@ -194,11 +194,7 @@ class Library:
         Of all faces, or of those in `only`. Left out: faces that the user ignores and those whose
         photo has no file any more. 100,000 of 128 dimensions take about 0.2 s.
         """
-        where = "face not in (select face from hidden)"
-        if only is not None:
-            numbers = json.dumps([int(face) for face in only])
-            where += f" and face in (select value from json_each('{numbers}'))"
-        return self._vectors(model, where)
+        return self._vectors(model, "face not in (select face from hidden)", only)
 
     def named_embeddings(
         self, model: int
@@ -207,10 +203,10 @@ class Library:
 
         Faces of deleted photos are among them: what the user said of them is still true.
         """
-        faces, vectors = self._vectors(model, "face in (select face from truth where kind = 'is')")
         person = {
             fact.face: fact.person or 0 for fact in self.statements.truth() if fact.kind == "is"
         }
+        faces, vectors = self._vectors(model, "true", person)
         people = np.array([person[face] for face in faces.tolist()], dtype=np.int64)
         return faces, people, vectors
 
@@ -220,18 +216,21 @@ class Library:
         return np.isin(faces, np.array([face for (face,) in rows], dtype=np.int64))
 
     def photos_of(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The photo of each face, (N,)."""
+        """The photo of each face, (N,); -1 for a face that has gone meanwhile."""
         photo = dict(self._connection.rows("select id, photo from face"))
-        return np.array([photo[face] for face in faces.tolist()], dtype=np.int64)
+        return np.array([photo.get(face, -1) for face in faces.tolist()], dtype=np.int64)
 
     def taken(self, faces: NDArray[np.int64]) -> list[str | None]:
-        """When the photo of each face was taken, ISO 8601 by the camera's clock, where known."""
+        """When the photo of each face was taken, ISO 8601 by the camera's clock, where known.
+
+        Of a face that has gone meanwhile nothing is.
+        """
         taken = dict(
             self._connection.rows(
                 "select face.id, taken_at from face join photo on photo.id = face.photo"
             )
         )
-        return [taken[face] for face in faces.tolist()]
+        return [taken.get(face) for face in faces.tolist()]
 
     def faces(
         self,
@@ -377,13 +376,19 @@ class Library:
             raise UsageError(f"There is no group {number}: 'facecluster groups' lists them.")
         return members
 
-    def _vectors(self, model: int, where: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _vectors(
+        self, model: int, where: str, only: Iterable[int] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         dimension = self._connection.rows("select dimension from model where id = ?", (model,))
         if not dimension:
             raise UsageError(f"There is no model {model} here: 'facecluster status' lists them.")
+        parameters: list[Value] = [model]
+        if only is not None:
+            where += " and face in (select value from json_each(?))"
+            parameters.append(json.dumps([int(face) for face in only]))
         rows = self._connection.rows(
             f"select face, vector from embedding where model = ? and {where} order by face",
-            (model,),
+            parameters,
         )
         faces = np.array([face for face, _ in rows], dtype=np.int64)
         return faces, unpack_vectors([vector for _, vector in rows], dimension[0][0])

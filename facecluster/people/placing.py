@@ -49,6 +49,7 @@ def place_loose(library: Library, model: int, *, threshold: float) -> list[Place
     found = [
         Placement(int(seen[row]), paths[int(seen[row])], names[best[row]], float(near[row]))
         for row in np.flatnonzero(near <= threshold).tolist()
+        if int(seen[row]) in paths  # else it has gone meanwhile
     ]
     count = Counter(one.person for one in found)
     return sorted(found, key=lambda one: (-count[one.person], one.person, one.squared_distance))

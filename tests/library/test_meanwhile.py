@@ -15,6 +15,7 @@ from facecluster.people import (
     extending,
     merge,
     name_faces,
+    place_loose,
     regroup,
     regroup_steps,
     take_out,
@@ -138,6 +139,65 @@ def test_a_photo_that_goes_meanwhile_is_left_out(
         extend_with(library, monkeypatch, remove)
     assert grouped(library) == {1: [2, 3, 4], 2: [5, 6]}
     assert regroup(library, model, method="agglomerative", threshold=1.0, k=None).faces == 5
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_photo_that_goes_once_its_vectors_are_read_is_left_out(
+    library: Library,
+    model: int,
+    two_groups: None,
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+) -> None:
+    put("/a", 3)
+    read = library.embeddings
+
+    def read_and_remove(*words: int) -> object:
+        found = read(*words)
+        library.scanned.remove(["/0", "/a"])
+        return found
+
+    monkeypatch.setattr(library, "embeddings", read_and_remove)
+    if whole:
+        regroup(library, model, method="agglomerative", threshold=1.0, k=None)
+    else:
+        extend(library)
+    assert grouped(library) == {1: [2, 3, 4], 2: [5, 6]}
+
+
+def test_a_name_taken_back_once_it_was_read_is_still_one_answer(
+    library: Library, model: int, two_groups: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_faces(library, [1, 5], "Ann", command="name")
+    rows = library._connection.rows
+
+    def read_and_undo(sql: str, *more: object) -> object:
+        found = rows(sql, *more)  # type: ignore[arg-type]
+        if "vector" in sql or "kind" in sql:
+            monkeypatch.undo()
+            undo(library, command="undo")
+        return found
+
+    monkeypatch.setattr(library._connection, "rows", read_and_undo)
+    faces, people, vectors = library.named_embeddings(model)
+    assert (faces.tolist(), len(set(people.tolist())), vectors.shape) == ([1, 5], 1, (2, 16))
+
+
+def test_who_a_face_that_went_meanwhile_may_be_is_not_asked(
+    library: Library, model: int, two_groups: None, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_faces(library, [1], "Ann", command="name")
+    (there, gone) = (*put("/a", 1), *put("/b", 1))
+    shown = library.faces
+
+    def remove_and_list() -> object:
+        library.scanned.remove(["/b"])
+        return shown()
+
+    monkeypatch.setattr(library, "faces", remove_and_list)
+    assert gone > there
+    assert [one.face for one in place_loose(library, model, threshold=1.0)] == [there]
 
 
 def test_what_is_said_of_a_face_that_went_meanwhile_holds_of_the_others(
