@@ -113,10 +113,13 @@ def _person(request: Request) -> str:
 def _page() -> dict[str, Callable[[Request], Response]]:
     """The page's own files by address; what is not there when the server starts is not served."""
     folder = files("facecluster.review") / "page"
-    found = {f"page/{file.name}": _file(file.name, file.read_bytes()) for file in folder.iterdir()}
+    found = {
+        f"page/{file.name}": _file(kind, file.read_bytes())
+        for file in folder.iterdir()
+        if (kind := _TYPES.get(file.name.rpartition(".")[2]))  # not .DS_Store, which macOS adds
+    }
     return {"": found.pop("page/index.html"), **found}
 
 
-def _file(name: str, content: bytes) -> Callable[[Request], Response]:
-    media_type = _TYPES[name.rpartition(".")[2]]
+def _file(media_type: str, content: bytes) -> Callable[[Request], Response]:
     return lambda _: Response(content, media_type=media_type)

@@ -14,6 +14,7 @@ from facecluster.embed import BUNDLED, find_model
 from facecluster.images import read
 from facecluster.library import Library
 from facecluster.people import deny_group, forget, ignore, merge, name_faces, name_group, reject
+from facecluster.review import routes
 
 from .conftest import COLOURS, Client, Serve
 
@@ -24,6 +25,17 @@ def faces(client: Client, path: str) -> list[object]:
     found = client.get(path)["faces"]
     assert isinstance(found, list)
     return [face[0] for face in found]
+
+
+def test_other_files_beside_those_of_the_page_are_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page"
+    (page / "__pycache__").mkdir(parents=True)
+    for name in ("index.html", "app.js", ".DS_Store", "app.js~"):
+        (page / name).touch()
+    monkeypatch.setattr(routes, "files", lambda _: tmp_path)
+    assert set(routes._page()) == {"", "page/app.js"}
 
 
 def test_the_state_is_what_the_lists_say(client: Client, grouped: Path) -> None:
