@@ -79,9 +79,7 @@ def restore(backup: Path, library: Path) -> tuple[Backup, Path | None]:
         kept = library.exists()
         if kept:
             _release(library)
-            for end in ("", "-wal", "-shm"):  # side files only of a damaged library
-                if os.path.exists(f"{library}{end}"):
-                    os.rename(f"{library}{end}", f"{aside}{end}")
+            _put_aside(library, aside)
     return Backup(str(library), *counts, size), aside if kept else None
 
 
@@ -167,6 +165,17 @@ def _checked(copy: Path, source: Path, remedy: str) -> tuple[int, int, int]:
             return row
     except sqlite3.DatabaseError as error:
         raise LibraryError(f"{source} is damaged or no library ({error}): {remedy}.") from error
+
+
+def _put_aside(library: Path, aside: Path) -> None:
+    """Give the library another name too, so that there is one whenever the program ends."""
+    for end in ("-wal", "-shm"):  # only of a damaged library
+        if os.path.exists(f"{library}{end}"):
+            os.rename(f"{library}{end}", f"{aside}{end}")
+    try:
+        os.link(library, aside)
+    except OSError:  # a disk without hard links
+        os.rename(library, aside)
 
 
 def _release(library: Path) -> None:

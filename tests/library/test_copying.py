@@ -218,6 +218,32 @@ def test_a_library_where_nothing_may_be_written_is_copied(
     assert everything(tmp_path / "elsewhere" / "copy") == everything(database)
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_library_is_there_whenever_restoring_ends(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    back_up(database, tmp_path / "copy")
+    before = everything(database)
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", end)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "copy", database)
+    assert everything(database) == before
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    _, aside = restore(tmp_path / "copy", database)
+    assert aside is not None
+    assert everything(aside) == before
+    assert not os.path.samefile(aside, database)
+
+
 def test_restoring_keeps_a_link_to_the_library(database: Path, tmp_path: Path) -> None:
     back_up(database, tmp_path / "copy")
     (tmp_path / "links").mkdir()
