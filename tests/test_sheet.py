@@ -144,6 +144,33 @@ def test_only_the_owner_may_read_it_and_it_comes_whole(grouped: Path, run: Run) 
     assert run("sheet", "-o", file).exit_code == 0  # a sheet may be made anew
 
 
+@pytest.mark.parametrize(
+    ("ends", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped."),
+        (OSError(errno.ENOSPC, "No room"), 1, "s.html cannot be written: No room."),
+    ],
+    ids=["stopped", "full"],
+)
+def test_nothing_is_left_of_a_sheet_that_ends_halfway(
+    grouped: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: BaseException,
+    code: int,
+    told: str,
+) -> None:
+    def end(*_: object) -> None:
+        raise ends
+
+    before = sorted(grouped.parent.iterdir())
+    monkeypatch.setattr("os.replace", end)
+    done = run("sheet", "-o", grouped.parent / "s.html")
+    assert done.exit_code == code
+    assert told in done.stderr
+    assert sorted(grouped.parent.iterdir()) == before
+
+
 def test_another_file_is_not_overwritten(grouped: Path, run: Run) -> None:
     file = grouped.parent / "thesis.html"
     file.write_text("my thesis")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,6 +138,7 @@ def _write(
     then_open: bool,
 ) -> int:
     """Write the page; how many of its pictures are missing."""
+    from facecluster.library.copying import new_file
     from facecluster.sheet import page
 
     missing = sum(picture is None for picture in pictures.values())
@@ -147,16 +147,8 @@ def _write(
             f"None of the photos is there, so {output} stays as it is: plug their disk in, or scan "
             "their folders again."
         )
-    part = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(page(title, whole, pictures))
-        os.replace(part, output)
-    except OSError as error:
-        if os.path.lexists(part):  # a name too long for its folder cannot even be unlinked
-            part.unlink()
-        raise FaceclusterError(f"{output} cannot be written: {error.strerror}.") from error
+    with new_file(output, force=True) as fresh:
+        fresh.write_text(page(title, whole, pictures), encoding="utf-8")
     click.echo(output)
     if missing:
         are = counted(

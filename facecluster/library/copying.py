@@ -102,7 +102,8 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
         yield Path(name)
         os.replace(name, target)
     except (sqlite3.DatabaseError, OSError) as error:
-        raise LibraryError(f"{target} cannot be written: {error}.") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise LibraryError(f"{target} cannot be written: {reason}.") from error
     finally:
         for end in _SIDE_FILES:
             Path(f"{name}{end}").unlink(missing_ok=True)
