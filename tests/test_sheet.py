@@ -102,6 +102,12 @@ def test_doubtful_faces_come_last_the_worst_first(grouped: Path) -> None:
     assert {tile.number for tile in part.typical}.isdisjoint({part.doubtful[0].number})
 
 
+def test_one_group_that_is_left_out_is_one() -> None:
+    told = [page("t", Contents(left_out=count), {}) for count in (1, 2)]
+    assert "1 smaller group is left out" in told[0]
+    assert "2 smaller groups are left out" in told[1]
+
+
 def test_two_faces_on_one_photo_are_told(grouped: Path) -> None:
     with Library.open(grouped) as library:
         faces = library.faces(group=1)

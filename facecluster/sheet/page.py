@@ -59,7 +59,8 @@ def _about(whole: Contents) -> str:
 def _rest(whole: Contents) -> str:
     if not whole.left_out:
         return ""
-    return f"{_count(whole.left_out, 'smaller group')} are left out: facecluster sheet --groups N"
+    are = "is" if whole.left_out == 1 else "are"
+    return f"{_count(whole.left_out, 'smaller group')} {are} left out: facecluster sheet --groups N"
 
 
 def _count(number: int, what: str) -> str:
