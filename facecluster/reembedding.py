@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from facecluster.engines import threads
 from facecluster.errors import UnreadableImage
-from facecluster.images import Picture
+from facecluster.images import Picture, stamp_of
 from facecluster.library import Library, Unembedded
 from facecluster.moments import file_of
 from facecluster.scan import Analyzer
@@ -73,8 +72,8 @@ def read_unchanged(one: Unembedded, read: Callable[[Path], Picture]) -> Picture 
     """The photo; None when it cannot be read, or is no longer the one that was scanned."""
     path = Path(one.file.path)
     try:
-        now = os.stat(file_of(path))
-        if (now.st_size, now.st_mtime_ns) != (one.file.size, one.file.mtime_ns):
+        now = stamp_of(file_of(path))
+        if (now.size, now.mtime_ns) != (one.file.size, one.file.mtime_ns):
             return None
         return read(path)
     except (OSError, UnreadableImage):

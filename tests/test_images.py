@@ -8,6 +8,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from facecluster.errors import MissingRoot, UnreadableImage
-from facecluster.images import content_hash, find_images, read
+from facecluster.images import content_hash, find_images, read, stamp_of
 from facecluster.images.picture import UPRIGHT
 
 register_heif_opener()  # so that Pillow writes HEIC; the package reads it without
@@ -54,6 +55,21 @@ def test_a_stamp_tells_size_and_time(tmp_path):
     os.utime(tmp_path / "a.jpg", ns=(5, 7))
     (stamp,) = find_images([tmp_path])
     assert (stamp.size, stamp.mtime_ns) == (3, 7)
+
+
+@pytest.mark.parametrize("year", [-(10**6), 2400, 10**6])
+def test_a_time_of_another_millennium_is_one_that_the_library_holds(tmp_path, monkeypatch, year):
+    (tmp_path / "a.jpg").write_bytes(b"123")
+    stat, times = os.stat, year * 31_556_952 * 10**9
+
+    def told(path, **more):
+        found = stat(path, **more)
+        return SimpleNamespace(st_mode=found.st_mode, st_size=3, st_mtime_ns=times)
+
+    monkeypatch.setattr(os, "stat", told)
+    (stamp,) = find_images([tmp_path])
+    assert abs(stamp.mtime_ns) == 2**63 - 1 and stamp.mtime_ns * times > 0
+    assert stamp_of(str(tmp_path / "a.jpg")) == stamp
 
 
 def test_a_root_may_be_a_file_or_hidden_and_relative(tmp_path, monkeypatch):

@@ -87,8 +87,7 @@ def write(change: Change, exiftool: str) -> FileStamp:
             os.replace(fresh, target)
     except OSError as error:
         raise UnusableFile(f"cannot be written: {error.strerror or error}") from error
-    stat = target.stat()
-    return FileStamp(str(change.path), stat.st_size, stat.st_mtime_ns)
+    return images.stamp_of(str(change.path))
 
 
 def clear_rests(folders: Iterable[Path]) -> None:

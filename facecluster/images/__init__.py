@@ -1,6 +1,6 @@
 """Find pictures in folders and read them: upright RGB pixels, reduced, and what EXIF tells."""
 
-from facecluster.images.finding import SUFFIXES, find_images, twins
+from facecluster.images.finding import SUFFIXES, find_images, stamp_of, twins
 from facecluster.images.picture import LONGEST, MAX_PIXELS, Picture
 from facecluster.images.raw import can_read_raw, is_raw
 from facecluster.images.reading import content_hash, may_pass, read, read_all
@@ -19,5 +19,6 @@ __all__ = [
     "may_pass",
     "read",
     "read_all",
+    "stamp_of",
     "twins",
 ]

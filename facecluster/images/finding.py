@@ -13,7 +13,7 @@ from facecluster.images.raw import RAW_SUFFIXES, is_raw
 from facecluster.moments import CLIP_SUFFIXES, is_clip
 from facecluster.records import FileStamp
 
-__all__ = ["SUFFIXES", "find_images", "printable", "twins"]
+__all__ = ["SUFFIXES", "find_images", "printable", "stamp_of", "twins"]
 
 SUFFIXES: frozenset[str] = frozenset(
     [
@@ -37,6 +37,7 @@ SUFFIXES: frozenset[str] = frozenset(
 )
 
 _LIVE_PHOTO = 16_000_000  # bytes at most, of a telephone's
+_LATEST = 2**63 - 1  # nanoseconds, in the year 2262: the library holds no later time
 
 _log = logging.getLogger(__name__)
 
@@ -171,13 +172,22 @@ def _stamp(path: str, seen: set[str], real: str, pass_over: PassOver) -> Iterato
     seen.add(real)
     try:
         path.encode()
-        found = os.stat(path)
+        stamp = stamp_of(path)
     except UnicodeEncodeError:
         pass_over(printable(path), _NO_TEXT)
     except OSError:
         pass_over(path, _GONE)
     else:
-        yield FileStamp(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
+        yield stamp
+
+
+def stamp_of(path: str) -> FileStamp:
+    """The file's size and time as a library holds them; OSError when it is not there.
+
+    Disks that were damaged tell times of other millennia: those are as late, or early, as can be.
+    """
+    found = os.stat(path)
+    return FileStamp(path, found.st_size, max(-_LATEST, min(found.st_mtime_ns, _LATEST)))
 
 
 def printable(path: Path | str) -> str:
