@@ -19,6 +19,7 @@ __all__ = ["as_jpeg", "cut", "portraits", "thumbnails"]
 # A face and a little around it: this part of its longer side on each side of the middle.
 _REACH = 0.65
 _LONGEST = 1280
+_QUALITY = 85  # of JPEGs
 
 
 def cut(picture: Picture, box: Box, side: int) -> Image.Image:
@@ -31,10 +32,10 @@ def cut(picture: Picture, box: Box, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def as_jpeg(image: Image.Image, quality: int = 85) -> bytes:
+def as_jpeg(image: Image.Image) -> bytes:
     """The image as the bytes of a JPEG file."""
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
 
 

@@ -26,6 +26,8 @@ __all__ = [
     "without_doubtful",
 ]
 
+_MARGIN = 8  # pixels around the standard crop that the pictures of such a folder have
+
 
 @dataclass(frozen=True, slots=True)
 class FaceTable:
@@ -53,7 +55,7 @@ class FaceTable:
         )
 
 
-def read_table(folder: Path, *, cache: Path, margin: int = 8) -> FaceTable:
+def read_table(folder: Path, *, cache: Path) -> FaceTable:
     """The faces of `folder`: faces.csv, faces-*.zip and, where present, teacher.npy.
 
     The pictures are decoded once into `cache` (a .npy file, 48 KiB a face of 128 pixels) and
@@ -80,7 +82,7 @@ def read_table(folder: Path, *, cache: Path, margin: int = 8) -> FaceTable:
     ]
     teacher = folder / "teacher.npy"
     targets = np.load(teacher).astype(np.float32) if teacher.is_file() else None
-    return FaceTable(pixels, _numbered(people), _numbered(families), targets, margin)
+    return FaceTable(pixels, _numbered(people), _numbered(families), targets, _MARGIN)
 
 
 def hold_out(

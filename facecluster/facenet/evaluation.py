@@ -39,6 +39,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+_CONFIDENCE = 0.95  # of the bound of a rate
+_FOLDS = 10  # as LFW has them
 
 
 def squared_distances(
@@ -157,8 +159,8 @@ def threshold_at_far(different: Floats, far: float) -> FarThreshold:
     return FarThreshold(threshold, far, accepted, len(ordered), bound)
 
 
-def false_accept_bound(accepted: int, pairs: int, *, confidence: float = 0.95) -> float:
-    """The upper limit (Clopper and Pearson, 1934) of a rate of which accepted in pairs are seen.
+def false_accept_bound(accepted: int, pairs: int) -> float:
+    """The upper 95 % limit (Clopper and Pearson, 1934) of a rate seen as `accepted` in `pairs`.
 
     The pairs are taken as independent; pairs that share people are less, so the truth may be worse.
     """
@@ -169,7 +171,7 @@ def false_accept_bound(accepted: int, pairs: int, *, confidence: float = 0.95) -
     low, high = accepted / pairs, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if _binomial_at_most(accepted, pairs, middle) > 1 - confidence:
+        if _binomial_at_most(accepted, pairs, middle) > 1 - _CONFIDENCE:
             low = middle
         else:
             high = middle
@@ -280,15 +282,15 @@ def folded_validation(
     )
 
 
-def even_folds(same: NDArray[np.bool_], count: int = 10) -> NDArray[np.int64]:
-    """Folds 0 ... count - 1 for pairs that come without: runs of each kind, as LFW's are.
+def even_folds(same: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Folds 0 ... 9 for pairs that come without: runs of each kind, as LFW's are.
 
     (N,) -> (N,). Runs, not turns, because lists are ordered by name: fewer people are in two folds.
     """
     folds = np.empty(len(same), dtype=np.int64)
     for kind in (True, False):
         rows = np.flatnonzero(same == kind)
-        folds[rows] = np.arange(len(rows)) * count // max(1, len(rows))
+        folds[rows] = np.arange(len(rows)) * _FOLDS // max(1, len(rows))
     return folds
 
 

@@ -35,15 +35,14 @@ def grow(
     threshold: float,
     constraints: Constraints,
     by_centroid: bool = True,
-    minimum: int = 2,
 ) -> NDArray[np.int64]:
     """Labels (N,) with the new rows placed; a row that had a label keeps it.
 
     embeddings is (N, D) with unit rows; labels (N,) the groups there are, -1 for a face in none,
     obeying the statements; new (N,) the rows to be placed, of those in no group. A new row joins a
     group or, with other rows in none, founds one: those get labels above all others, by falling
-    size, then lowest row. A group has at least `minimum` faces or one of which it is stated who it
-    is. Costs: see the module.
+    size, then lowest row. A group has at least two faces or one of which it is stated who it is.
+    Costs: see the module.
     """
     items = _items(labels, constraints)
     if len(items) == 0:
@@ -53,7 +52,7 @@ def grow(
     growth.merge(by_centroid=False)
     if by_centroid:
         growth.merge(by_centroid=True)
-    return _labelled(labels, growth.of, new, constraints, minimum)
+    return _labelled(labels, growth.of, new, constraints)
 
 
 def _items(labels: NDArray[np.int64], constraints: Constraints) -> NDArray[np.int64]:
@@ -209,7 +208,6 @@ def _labelled(
     items: NDArray[np.int64],
     new: NDArray[np.bool_],
     constraints: Constraints,
-    minimum: int,
 ) -> NDArray[np.int64]:
     """The label of each row's item, those without one counted on from the highest."""
     _, first, item, size = np.unique(
@@ -220,7 +218,7 @@ def _labelled(
     stated = np.zeros(len(size), dtype=np.bool_)
     stated[item[constraints.together]] = True
     grown = np.bincount(item, weights=new) > 0
-    wanted = (label < 0) & (stated | (grown & (size >= minimum)))
+    wanted = (label < 0) & (stated | (grown & (size > 1)))
     order = np.lexsort((first, -size))
     order = order[wanted[order]]
     label[order] = labels.max() + 1 + np.arange(len(order))
