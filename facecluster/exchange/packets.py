@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,8 @@ __all__ = ["embedded", "load", "load_if_there"]
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _SCAN = 0xDA  # the segment that ends the header of a JPEG
 _BLANKS = b"\0 \r\n\t"
-_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
+_PNG, _PNG_XMP = b"\x89PNG\r\n\x1a\n", b"XML:com.adobe.xmp\0"
+_FORMATS = ("WEBP", "TIFF", "AVIF")
 
 
 def embedded(path: Path) -> bytes | None:
@@ -31,6 +33,8 @@ def embedded(path: Path) -> bytes | None:
             magic = file.read(12)
         if magic.startswith(b"\xff\xd8"):
             return _in_jpeg(path)
+        if magic.startswith(_PNG):
+            return _in_png(path)
         return _in_others(path, heif=magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"))
     except OSError as error:
         raise UnusableFile("may not be read") from error
@@ -78,6 +82,33 @@ def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield kind[0], file.read(size)
         if kind[0] == _SCAN:
             return
+
+
+def _in_png(path: Path) -> bytes | None:
+    """By its chunks: of those behind the pixels Pillow tells only when it has decoded these."""
+    place = len(_PNG)
+    with open(path, "rb") as file:
+        file.seek(place)
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[:4], "big")
+            text = file.read(min(size, MAX_BYTES)) if head[4:] == b"iTXt" else b""
+            if text.startswith(_PNG_XMP):
+                return _in_text_chunk(text[len(_PNG_XMP) :])
+            place += 12 + size  # with the length, the kind and the checksum
+            file.seek(place)
+    return None
+
+
+def _in_text_chunk(data: bytes) -> bytes | None:
+    """The text of an iTXt chunk, behind its keyword; none of a damaged one."""
+    _language, _, rest = data[2:].partition(b"\0")
+    _translated, _, text = rest.partition(b"\0")
+    if data[:1] == b"\1":
+        try:
+            text = zlib.decompressobj().decompress(text, MAX_BYTES)
+        except zlib.error:
+            return None
+    return text.strip(_BLANKS) or None
 
 
 def _in_others(path: Path, *, heif: bool) -> bytes | None:

@@ -1,6 +1,7 @@
 """Regions of XMP metadata: every form, every orientation, and where they are read from."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,31 @@ def test_a_packet_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     jpeg_with(plain, b"else", kind=b"Exif\0\0")
     plain.write_bytes(plain.read_bytes() + whole)  # a second picture behind the first one
     assert embedded(plain) is None
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["first", "behind the pixels"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_packet_inside_a_png_is_found_wherever_it_stands(
+    tmp_path: Path, behind: bool, packed: bool
+) -> None:
+    data = mwg(FORMS["elements"])
+    text = bytes([packed, 0]) + b"en\0key\0" + (zlib.compress(data) if packed else data)
+    path = tmp_path / "a.png"
+    Image.new("RGB", (120, 80)).save(path)
+    whole = path.read_bytes()
+    place = whole.index(b"IEND" if behind else b"IDAT") - 4
+    chunks = b""
+    for content in (b"Title\0\0\0\0\0x", b"XML:com.adobe.xmp\0" + text):
+        checksum = struct.pack(">I", zlib.crc32(b"iTXt" + content))
+        chunks += struct.pack(">I", len(content)) + b"iTXt" + content + checksum
+    path.write_bytes(whole[:place] + chunks + whole[place:])
+    assert embedded(path) == data
+    with Image.open(path) as image:
+        image.load()
+        assert image.info["xmp"] == data
+    for cut in range(place, len(path.read_bytes()), 7):
+        (tmp_path / "cut.png").write_bytes(path.read_bytes()[:cut])
+        embedded(tmp_path / "cut.png")
 
 
 def test_a_file_without_a_packet_has_none(tmp_path: Path) -> None:
