@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up_networks import draw, fake_analyzer
+from made_up_networks import FakeEmbedder, draw, fake_analyzer
 
+from facecluster.analyzer import Analyzer
 from facecluster.library import Library
 from facecluster.watching import arrivals, changes
+
+from .conftest import Run
 
 SAMPLES = Path(__file__).parent.parent / "examples" / "photos"
 PHOTOS = sorted(SAMPLES.glob("*.jpg"))
@@ -113,6 +116,35 @@ def test_who_is_on_each_frame_of_a_clip_is_told(folder: Path, tmp_path: Path) ->
         assert [one.path for one in told] == [f"{clip}#t=0", f"{clip}#t=1"]
         assert [len(one.faces) for one in told] == [1, 2]
         assert {face.path for one in told for face in one.faces} == {one.path for one in told}
+
+
+def test_a_network_that_is_chosen_meanwhile_stays_the_librarys(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Path(os.environ["FACECLUSTER_DB"])
+    opened: list[str | None] = []
+
+    def open_made_up(network: str | None) -> Analyzer:
+        opened.append(network)
+        return fake_analyzer(embedder=FakeEmbedder(network or "first"))
+
+    def change_thrice(_: object) -> Iterator[None]:
+        yield
+        draw(folder / "one.png", (4, 8, 1))
+        yield
+        with Library.open(database) as library:
+            model = library.scanned.register_model(fingerprint="s", name="second", dimension=16)
+            library.scanned.use(model)
+        draw(folder / "two.png", (4, 8, 2))
+        yield
+
+    monkeypatch.setattr("facecluster.cli.watch.open_analyzer", open_made_up)
+    monkeypatch.setattr("facecluster.watching.changes", change_thrice)
+    done = run("watch", folder)
+    assert done.exit_code == 0, done.stderr
+    assert opened == [None, "second"]
+    with Library.open(database) as library:
+        assert library.models()[0].name == "second"
 
 
 @pytest.fixture

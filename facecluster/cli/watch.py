@@ -51,6 +51,9 @@ def watch(library: Library, paths: tuple[Path, ...], as_json: bool) -> None:
             if number == 0:
                 _first_scan(library, paths, analyzer, as_json=as_json)
                 continue
+            chosen = default_network(library)
+            if chosen != analyzer.embedder.name:  # by 'models use' meanwhile
+                analyzer = open_analyzer(chosen)
             try:
                 found = arrivals(library, paths, analyzer, lambda: _place(library))
             except MissingRoot as error:
