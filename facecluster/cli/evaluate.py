@@ -276,16 +276,16 @@ def quality(pairs: Path, images: Path, model: str | None, form: Form) -> None:
     results = {setting: verification(listed, found[setting]) for setting in SETTINGS}
     columns = ["face", "accuracy", "VAL at FAR 1e-1", "1e-2", "1e-3"]
     rows = [
-        dict(zip(columns, (name, *(f"{value:.4f}" for value in _short(one))), strict=True))
-        for name, one in results.items()
+        dict(zip(columns, (name, *_short(one, form)), strict=True)) for name, one in results.items()
     ]
     print_rows(rows, form, columns=columns)
     if form == "table":
         _tell_limit(results["as it is"])
 
 
-def _short(one: Verification) -> tuple[float, ...]:
-    return one.accuracy.mean, *(rate.val for rate in one.rates if rate.wished >= 1e-3)
+def _short(one: Verification, form: Form) -> list[object]:
+    values = one.accuracy.mean, *(rate.val for rate in one.rates if rate.wished >= 1e-3)
+    return [f"{value:.4f}" if form == "table" else value for value in values]
 
 
 @evaluate.command()
