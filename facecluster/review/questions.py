@@ -72,11 +72,13 @@ def pair(library: Library, number: int, person: str) -> Json:
 
 
 def suggestions(library: Library, threshold: float, calibration: Calibration | None) -> Json:
-    """Which unnamed groups may be whom, best question first; costs as `people.suggest` does."""
-    grouping = library.groupings.newest()
+    """Which unnamed groups may be whom, best question first; costs as `people.suggest` does.
+
+    By the library's network, which threshold and calibration are of; the groups may be another's.
+    """
     found = []
-    if grouping:
-        found = suggest(library, grouping.model, threshold=threshold, calibration=calibration)
+    if models := library.models():
+        found = suggest(library, models[0].id, threshold=threshold, calibration=calibration)
     return {
         "suggestions": [
             {

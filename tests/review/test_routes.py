@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
@@ -211,6 +212,19 @@ def test_suggestions_are_asked_and_answered(serve: Serve, grouped: Path) -> None
     assert client.say(do="name", group=3, name="Bob")[0] == 200
     assert client.get("state")["settled"] == 7
     assert client.ask("pairs/3?person=Nobody")[0] == 404
+
+
+def test_suggestions_are_by_the_librarys_network_whosever_the_groups_are(
+    client: Client, grouped: Path
+) -> None:
+    client.say(do="name", group=2, name="Bob")
+    assert len(client.get("suggestions")["suggestions"]) == 1  # type: ignore[arg-type]
+    with Library.open(grouped) as library:
+        other = library.scanned.register_model(fingerprint="g", name="nns2", dimension=32)
+        vectors = np.eye(32, dtype=np.float32)[:13]  # everybody is a stranger to everybody
+        library.scanned.add_embeddings(other, np.arange(1, 14), vectors)
+        library.scanned.use(other)
+    assert client.get("suggestions") == {"suggestions": []}
 
 
 def test_the_photo_behind_a_face_has_its_box_in_shares(client: Client, grouped: Path) -> None:
