@@ -33,6 +33,15 @@ def test_it_asks_first_and_no_changes_nothing(run: Run, named: Path) -> None:
     assert (run("faces", "--json").stdout, run("log", "--json").stdout) == before
 
 
+def test_nobody_is_kept_by_a_network_that_is_gone(run: Run, named: Path) -> None:
+    with Library.open(named) as library:
+        library._connection.run("update model set name = 'gone'")
+    result = run("forget", "Ann", "--yes")
+    assert result.exit_code == 0, result.stderr
+    with Library.open(named) as library:
+        assert [person.name for person in library.people()] == ["Bob"]
+
+
 def test_no_answer_is_told_and_ctrl_c_is_an_interruption(
     run: Run, named: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

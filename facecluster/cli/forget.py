@@ -15,7 +15,7 @@ from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable, quoted
 from facecluster.cli.people import check_person
 from facecluster.counted import counted
-from facecluster.errors import FaceclusterError
+from facecluster.errors import FaceclusterError, ModelError
 
 if TYPE_CHECKING:
     from facecluster.library import Erased, Library
@@ -90,7 +90,10 @@ def _warn(library: Library, name: str, said: int, shown: int) -> None:
     from facecluster.people import suggest
 
     chosen = library_model(library, None)
-    limit = threshold_for(chosen.name, "identify")
+    try:
+        limit = threshold_for(chosen.name, "identify")
+    except ModelError:  # a network of one's own that is gone
+        return
     maybe = [
         str(one.group) for one in suggest(library, chosen.id, threshold=limit) if one.person == name
     ]
