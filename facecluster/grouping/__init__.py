@@ -13,12 +13,13 @@ from facecluster.grouping.attaching import attach, attach_lone
 from facecluster.grouping.centroids import join_steps
 from facecluster.grouping.constraints import NEAR_DUPLICATE, Constraints
 from facecluster.grouping.density import hdbscan_steps
-from facecluster.grouping.growing import directions, grow, item_sums
+from facecluster.grouping.growing import grow
 from facecluster.grouping.kmeans import centres_of, kmeans_steps, spread_centres
 from facecluster.grouping.numbering import renumber
 from facecluster.grouping.settings import METHODS, Settings
 from facecluster.grouping.settling import settle
 from facecluster.grouping.steps import part, result
+from facecluster.grouping.sums import directions, item_sums
 
 __all__ = [
     "METHODS",

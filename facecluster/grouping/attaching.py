@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.grouping.constraints import Constraints
-from facecluster.grouping.growing import barred_pairs, directions, item_sums
+from facecluster.grouping.constraints import Constraints, barred_pairs
+from facecluster.grouping.sums import directions, item_sums
 
 __all__ = ["attach", "attach_lone"]
 

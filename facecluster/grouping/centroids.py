@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from facecluster.grouping.candidates import HELD, LEAST_HELD, near_pairs
 from facecluster.grouping.constraints import Constraints, pair_keys
 from facecluster.grouping.edges import Edges
-from facecluster.grouping.growing import directions, item_sums
 from facecluster.grouping.steps import result
-from facecluster.grouping.sums import chunks
+from facecluster.grouping.sums import chunks, directions, item_sums
 
 __all__ = ["join_by_centroid", "join_steps"]
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from facecluster.errors import UsageError
 from facecluster.grouping.sums import chunks
 
-__all__ = ["NEAR_DUPLICATE", "Constraints", "components", "in_sorted", "pair_keys"]
+__all__ = [
+    "NEAR_DUPLICATE",
+    "Constraints",
+    "barred_pairs",
+    "components",
+    "in_sorted",
+    "pair_keys",
+]
 
 # Two faces of one photo are one person only when nearer than this squared distance: a mirror, a
 # collage, a framed picture, a panorama or a face detected twice. Two photos of one person are
@@ -145,6 +152,23 @@ class Constraints:
             one, other = (embeddings[rows].astype(np.float64) for rows in pairs[some].T)
             distance[some] = 2.0 - 2.0 * np.einsum("ij,ij->i", one, other)
         return pairs[distance >= self.near_duplicate]
+
+
+def barred_pairs(
+    embeddings: NDArray[np.float32],
+    items: NDArray[np.int64],
+    free: NDArray[np.bool_],
+    constraints: Constraints,
+) -> NDArray[np.int64]:
+    """Pairs of rows, (B, 2), whose items stay apart, one of each at least in no group yet."""
+
+    def between_items(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        matters = free[pairs].any(axis=1) & (items[pairs[:, 0]] != items[pairs[:, 1]])
+        kept: NDArray[np.int64] = pairs[matters]
+        return kept
+
+    beside = constraints.unlike(embeddings, between_items(constraints.beside()))
+    return np.concatenate([between_items(constraints.apart), beside])
 
 
 def _by_label(

@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facecluster.grouping.constraints import Constraints, components
+from facecluster.grouping.constraints import Constraints, barred_pairs, components
+from facecluster.grouping.sums import directions, item_sums
 
-__all__ = ["barred_pairs", "directions", "grow", "item_sums"]
+__all__ = ["grow"]
 
 # Products held at a time: 32 MB.
 BLOCK = 4_000_000
@@ -69,23 +70,6 @@ def _items(labels: NDArray[np.int64], constraints: Constraints) -> NDArray[np.in
     _, place = np.unique(root, return_inverse=True)
     items: NDArray[np.int64] = place
     return items
-
-
-def barred_pairs(
-    embeddings: NDArray[np.float32],
-    items: NDArray[np.int64],
-    free: NDArray[np.bool_],
-    constraints: Constraints,
-) -> NDArray[np.int64]:
-    """Pairs of rows, (B, 2), whose items stay apart, one of each at least in no group yet."""
-
-    def between_items(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-        matters = free[pairs].any(axis=1) & (items[pairs[:, 0]] != items[pairs[:, 1]])
-        kept: NDArray[np.int64] = pairs[matters]
-        return kept
-
-    beside = constraints.unlike(embeddings, between_items(constraints.beside()))
-    return np.concatenate([between_items(constraints.apart), beside])
 
 
 class _Growth:
@@ -184,23 +168,6 @@ class _Growth:
         moved[first] = moved[second] = True
         lost = (self.distance < np.inf) & moved[self.nearest]
         return np.union1d(first, np.flatnonzero(lost))
-
-
-def item_sums(embeddings: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The sum of the rows of each item, (items, D)."""
-    order = np.argsort(items, kind="stable")
-    starts = np.flatnonzero(np.diff(items[order], prepend=-1))
-    sums: NDArray[np.float64] = np.add.reduceat(embeddings[order], starts, dtype=np.float64)
-    return sums
-
-
-def directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The unit rows that sums of unit rows, (G, D), point to: centroids on the sphere.
-
-    Faces that cancel out have no direction: their row is 0, at a distance of 2 from all.
-    """
-    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-    return np.asarray(sums / np.maximum(length, 1e-12)[:, None])
 
 
 def _labelled(

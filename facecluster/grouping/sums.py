@@ -1,4 +1,4 @@
-"""The sums of the vectors of growing groups, in memory for those of more than one vector."""
+"""The sums of the vectors of groups, where they point, and how they are kept while groups grow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Sums", "chunks"]
+__all__ = ["Sums", "chunks", "directions", "item_sums"]
 
 # Rows in double precision at a time: 0.5 MB at 128 dimensions.
 CHUNK = 512
@@ -16,6 +16,23 @@ CHUNK = 512
 def chunks(n: int) -> Iterator[slice]:
     """Slices that part n rows, few enough at a time that what is computed of them is small."""
     return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+
+
+def item_sums(embeddings: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The sum of the rows of each item, (items, D); items (N,) count from 0 and none is without."""
+    order = np.argsort(items, kind="stable")
+    starts = np.flatnonzero(np.diff(items[order], prepend=-1))
+    sums: NDArray[np.float64] = np.add.reduceat(embeddings[order], starts, dtype=np.float64)
+    return sums
+
+
+def directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The unit rows that sums of unit rows, (G, D), point to: centroids on the sphere.
+
+    Faces that cancel out have no direction: their row is 0, at a distance of 2 from all.
+    """
+    length = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    return np.asarray(sums / np.maximum(length, 1e-12)[:, None])
 
 
 class Sums:

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from facecluster.errors import UsageError
 from facecluster.grouping import METHODS, Constraints, group
-from facecluster.grouping.constraints import components
-from facecluster.grouping.growing import barred_pairs
+from facecluster.grouping.constraints import barred_pairs, components
 from facecluster.grouping.repair import obey
 
 
