@@ -117,10 +117,10 @@ def _in_others(path: Path, *, heif: bool) -> bytes | None:
             warnings.simplefilter("ignore")  # about other metadata of the file
             with _opened(path, heif=heif) as image:
                 packet = image.info.get("xmp")
+        if isinstance(packet, str):  # a TIFF's that is called text, each byte of it a letter
+            packet = packet.encode("latin-1")
     except Exception:  # of whatever kind: a damaged picture says nothing, and a scan has told it
         return None
-    if isinstance(packet, str):
-        packet = packet.encode()
     return packet.strip(_BLANKS) or None if isinstance(packet, bytes) else None
 
 

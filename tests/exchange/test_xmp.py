@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from facecluster.exchange.frames import from_stored, stored_size, to_stored
 from facecluster.exchange.packets import embedded
@@ -254,6 +254,21 @@ def test_the_packet_inside_a_png_is_found_wherever_it_stands(
     for cut in range(place, len(path.read_bytes()), 7):
         (tmp_path / "cut.png").write_bytes(path.read_bytes()[:cut])
         embedded(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize("kind", [1, 2, 7], ids=["bytes", "text", "undefined"])
+def test_the_packet_inside_a_tiff_is_in_utf_8_whatever_it_is_called(
+    tmp_path: Path, kind: int
+) -> None:
+    data = mwg(FORMS["elements"].replace("Ann", "J\u00f6rg"))
+    place = "x" * len(data)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[700] = kind
+    tags[700] = place if kind == 2 else place.encode()
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (120, 80)).save(path, tiffinfo=tags)
+    path.write_bytes(path.read_bytes().replace(place.encode(), data))
+    assert embedded(path) == data
 
 
 def test_a_file_without_a_packet_has_none(tmp_path: Path) -> None:
