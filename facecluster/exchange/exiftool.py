@@ -22,7 +22,7 @@ import numpy as np
 from facecluster import images
 from facecluster.errors import FaceclusterError, UnreadableImage
 from facecluster.exchange.matching import Named, Rejected
-from facecluster.exchange.packets import embedded
+from facecluster.exchange.packets import embedded, in_pieces
 from facecluster.exchange.sidecar import Change, change_of
 from facecluster.exchange.tree import UnusableFile
 from facecluster.records import FileStamp, Photo
@@ -50,8 +50,8 @@ def change_for(
 ) -> Change | None:
     """How the packet inside the photo's file must change to say what the user said.
 
-    As `sidecar.change_for`. UnusableFile, too, for a packet that goes on in another place of the
-    file, as Adobe does it with large ones: what is there would be lost.
+    As `sidecar.change_for`. UnusableFile, too, for a file with several packets, or one that goes on
+    in another place, as Adobe does it with large ones: what is there would be lost.
     """
     try:
         unchanged = images.content_hash(path) == photo.sha256
@@ -60,7 +60,7 @@ def change_for(
     if not unchanged:
         raise UnusableFile("has changed since it was scanned: 'facecluster scan' it first")
     before = embedded(path)
-    if before is not None and b"HasExtendedXMP" in before:
+    if in_pieces(path):
         raise UnusableFile("has metadata in two pieces: names can go into its sidecar only")
     return change_of(photo, path, before, named, rejected)
 

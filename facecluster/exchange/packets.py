@@ -13,7 +13,7 @@ from PIL import Image
 
 from facecluster.exchange.tree import MAX_BYTES, UnusableFile
 
-__all__ = ["embedded", "load", "load_if_there"]
+__all__ = ["embedded", "in_pieces", "load", "load_if_there"]
 
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _SCAN = 0xDA  # the segment that ends the header of a JPEG
@@ -34,10 +34,27 @@ def embedded(path: Path) -> bytes | None:
         if magic.startswith(b"\xff\xd8"):
             return _in_jpeg(path)
         if magic.startswith(_PNG):
-            return _in_png(path)
+            return next(_in_png(path), None)
         return _in_others(path, heif=magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"))
     except OSError as error:
         raise UnusableFile("may not be read") from error
+
+
+def in_pieces(path: Path) -> bool:
+    """Whether a JPEG or PNG has several packets, or one that goes on in another place of the file.
+
+    Other programs write one packet in the place of all.
+    """
+    with open(path, "rb") as file:
+        if file.read(2) == b"\xff\xd8":
+            packets = [
+                text
+                for kind, text in _segments(file)
+                if kind == 0xE1 and text.startswith(_JPEG_XMP)
+            ]
+        else:
+            packets = list(_in_png(path))
+    return len(packets) > 1 or any(b"HasExtendedXMP" in packet for packet in packets)
 
 
 def load(path: Path) -> bytes:
@@ -84,19 +101,19 @@ def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             return
 
 
-def _in_png(path: Path) -> bytes | None:
+def _in_png(path: Path) -> Iterator[bytes]:
     """By its chunks: of those behind the pixels Pillow tells only when it has decoded these."""
     place = len(_PNG)
     with open(path, "rb") as file:
-        file.seek(place)
+        if file.read(place) != _PNG:
+            return
         while len(head := file.read(8)) == 8:
             size = int.from_bytes(head[:4], "big")
             text = file.read(min(size, MAX_BYTES)) if head[4:] == b"iTXt" else b""
-            if text.startswith(_PNG_XMP):
-                return _in_text_chunk(text[len(_PNG_XMP) :])
+            if text.startswith(_PNG_XMP) and (packet := _in_text_chunk(text[len(_PNG_XMP) :])):
+                yield packet
             place += 12 + size  # with the length, the kind and the checksum
             file.seek(place)
-    return None
 
 
 def _in_text_chunk(data: bytes) -> bytes | None:

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,6 +253,28 @@ def test_when_the_tool_does_not_do_what_it_should_the_photo_stays(
     with Library.open(database) as library:
         for path, known in library.scanned.known_files([str(album)]).items():
             assert known.sha256 == content_hash(Path(path))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_of_two_packets_none_is_lost(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    Image.new("RGB", (WIDTH, HEIGHT)).save(path)
+    for title in ("one", "two"):
+        data = packet(f"<dc:title xmlns:dc='d'>{title}</dc:title>")
+        whole = path.read_bytes()
+        if kind == "jpg":
+            text = b"http://ns.adobe.com/xap/1.0/\0" + data
+            place, piece = 2, b"\xff\xe1" + struct.pack(">H", len(text) + 2) + text
+        else:
+            text = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + data
+            piece = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+            place = whole.index(b"IDAT") - 4
+        path.write_bytes(whole[:place] + piece + whole[place:])
+        photo = Photo(content_hash(path), WIDTH, HEIGHT, 1, None)
+        if title == "one":
+            assert exiftool.change_for(photo, path, (), ()) is None
+    with pytest.raises(UnusableFile, match="has metadata in two pieces"):
+        exiftool.change_for(photo, path, (), ())
 
 
 def test_what_changed_since_or_is_in_two_pieces_is_left_alone(
