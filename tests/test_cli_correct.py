@@ -219,6 +219,18 @@ def test_suggest_states_other_answers_too(run: Run, halves: None) -> None:
     assert run("suggest", "--no", 3, "Ann").stdout == "3 faces are not Ann.\n"
 
 
+def test_a_group_that_was_denied_tells_how_to_take_that_back(run: Run, halves: None) -> None:
+    run("suggest", "--no", 4)
+    for words in [("name", 4, "Ann"), ("suggest", "--yes", 4, "ann")]:
+        refused = run(*words)
+        assert (refused.exit_code, refused.stderr) == (
+            2,
+            "Error: You said that group 4 is not Ann: 'facecluster undo 2' takes that back.\n",
+        )
+    run("undo", 2)
+    assert run("name", 4, "Ann").stdout == "2 faces are Ann.\n"
+
+
 def test_suggest_before_anybody_is_named_says_what_to_do(run: Run, database: Path) -> None:
     run("group", "--threshold", 0.5)
     assert listed(run, "suggest") == []
