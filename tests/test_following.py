@@ -10,7 +10,7 @@ import pytest
 from made_up_networks import FakeDetector, draw, fake_analyzer
 
 from facecluster.library import Fact, Library
-from facecluster.people import forget, regroup
+from facecluster.people import extend, forget, how_grouped, may_extend, regroup
 from facecluster.scan import scan
 
 
@@ -87,10 +87,15 @@ def test_an_edit_leaves_the_faces_in_their_group(library: Library, folder: Path)
     model = library.models()[0].id
     regroup(library, model, method="agglomerative", threshold=1.0, k=None)
     before = {face.group for face in library.faces()}
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=6)
     draw(folder / "b.png", (5, 8, 1), (51, 30, 2), note=7)
     look(library, folder)
     assert {face.group for face in library.faces()} == before != {None}
     assert len(library.photos()) == 2
+    assert library.status().new_faces == 0
+    newest = library.groupings.newest()
+    assert newest and may_extend(library, model, how_grouped(newest)), "no face is new"
+    assert extend(library).since_full == 0
 
 
 def test_a_photo_that_was_moved_and_given_other_bytes_keeps_the_words(

@@ -202,9 +202,10 @@ class Following:
                 )
                 continue
             self._connection.run("update statement set face = ? where face = ?", (other, one))
-            for table in ("member", "moved"):
+            # changed: the new picture of a face in no group may tell whose it is
+            for table, also in (("member", ""), ("moved", ""), ("looked_at", ", changed = 1")):
                 self._connection.run(
-                    f"update or ignore {table} set face = ? where face = ?", (other, one)
+                    f"update or ignore {table} set face = ?{also} where face = ?", (other, one)
                 )
 
     def _seen_faces(self, photo: int) -> list[SeenFace]:
