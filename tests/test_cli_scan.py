@@ -252,3 +252,13 @@ def test_a_folder_that_is_not_there_makes_no_library(
     assert done.exit_code == 1
     assert "typo is not there or may not be read." in done.stderr
     assert "There is no library" in run("groups").stderr
+
+
+@pytest.mark.parametrize("command", ["scan", "watch"])
+def test_a_folder_that_may_not_be_read_is_no_wrong_usage(
+    run: Run, photos: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    done = run(command, photos)
+    told = f"Error: {photos} is not there or may not be read.\n"
+    assert (done.exit_code, done.stderr) == (1, told)

@@ -36,7 +36,7 @@ __all__ = ["COMMANDS"]
 # What is to be written, by the number of the photo.
 Changes: TypeAlias = "dict[int, list[Change]]"
 
-PATHS = click.argument("paths", nargs=-1, type=NamedPath(path_type=Path))
+PATHS = click.argument("paths", nargs=-1, type=NamedPath())
 
 
 @click.group("export")
@@ -217,7 +217,7 @@ def export_csv(library: Library, paths: tuple[Path, ...]) -> None:
 
 
 @export.command("folders")
-@click.argument("folder", type=NamedPath(path_type=Path, file_okay=False))
+@click.argument("folder", type=NamedPath(file_okay=False))
 @PATHS
 @click.option(
     "--as",

@@ -58,7 +58,13 @@ class NumberRange(click.FloatRange):
 
 
 class NamedPath(click.Path):
-    """A path that is no empty word: an unset variable of a script is not the folder one is in."""
+    """A path that is no empty word: an unset variable of a script is not the folder one is in.
+
+    Whether it may be read tells who reads it: that is no wrong usage.
+    """
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(path_type=Path, file_okay=file_okay, readable=False)
 
     def convert(
         self,
@@ -173,9 +179,9 @@ def ended_tidily() -> Iterator[None]:
 
 
 def check_there(paths: Sequence[Path]) -> None:
-    """MissingRoot for the first that is not there."""
+    """MissingRoot for the first that is not there or may not be read."""
     for path in paths:
-        if not path.exists():
+        if not os.access(path, os.R_OK):
             raise MissingRoot(f"{printable(path)} is not there or may not be read.")
 
 

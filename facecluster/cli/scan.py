@@ -39,7 +39,7 @@ passed_over, skipped, skipped_clips, faces, seconds, interrupted; grouping after
 
 
 @click.command(epilog=_JSON_LINES)
-@click.argument("paths", nargs=-1, required=True, type=NamedPath(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=NamedPath())
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
 @look_options

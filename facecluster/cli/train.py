@@ -72,7 +72,7 @@ def _option(*names: str, kind: Any, default: object, help: str) -> Callable[[F],
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", required=False, type=NamedPath(path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=NamedPath())
 @click.option("-o", "--output", type=FILE, metavar="MODEL", help="The model to write.")
 @click.option(
     "--library", "from_library", is_flag=True, help="Tune the library's network to its people."

@@ -24,7 +24,7 @@ __all__ = ["COMMANDS"]
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=NamedPath(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=NamedPath())
 @json_option
 @examples("watch ~/Pictures", "watch ~/Pictures /media/camera --json")
 @with_library
