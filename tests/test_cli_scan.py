@@ -197,6 +197,12 @@ def test_what_could_not_be_read_before_is_told_by_every_scan(run: Run, photos: P
     assert run("scan", photos).exit_code == 0
 
 
+def test_a_folder_that_was_renamed_loses_paths_and_no_photos(run: Run, photos: Path) -> None:
+    run("scan", photos)
+    done = run("scan", photos.rename(photos.with_name("été")))
+    assert done.stdout.startswith("20 photos: 0 looked at, 20 moved or copied, 20 old paths gone;")
+
+
 def test_a_scan_with_another_network_says_that_the_library_uses_it_now(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,7 +176,8 @@ def tell_scan(summary: Summary, seconds: float) -> None:
     parts += [f"{summary.unchanged} unchanged"] if summary.unchanged else []
     parts += [f"{summary.linked} moved or copied"] if summary.linked else []
     parts += [f"{summary.embedded_again} given new embeddings"] if summary.embedded_again else []
-    parts += [f"{summary.removed} gone"] if summary.removed else []
+    # of a photo that was moved, too
+    parts += [f"{counted(summary.removed, 'old path')} gone"] if summary.removed else []
     parts += [f"{summary.unreadable} could not be read"] if summary.unreadable else []
     still = summary.still_unreadable
     parts += [f"{still} still unreadable"] if still else []
