@@ -115,6 +115,17 @@ def test_db_may_stand_before_or_after_the_command(run: Run, database: Path, tmp_
     assert json.loads(after.stdout)["database"] == str(elsewhere)
 
 
+def test_the_home_that_a_shell_left_unsaid_is_no_folder(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # on Windows
+    word = f"~/{database.name}"
+    assert json.loads(run("status", "--json", f"--db={word}").stdout)["faces"]
+    monkeypatch.setenv("FACECLUSTER_DB", word)
+    assert json.loads(run("status", "--json").stdout)["database"] == str(database)
+
+
 def test_grouping_lists_the_people_largest_first(run: Run, database: Path) -> None:
     result = run("group", "--threshold", "0.5")
     assert result.exit_code == 0

@@ -121,8 +121,8 @@ def database_path(context: click.Context | None = None) -> Path:
     chosen = (context or click.get_current_context()).meta.get(_KEY) or os.environ.get(
         "FACECLUSTER_DB"
     )
-    if chosen:
-        return Path(chosen).absolute()
+    if chosen:  # no shell knows the ~ of --db=~/library.sqlite, or one in a settings file
+        return Path(os.path.expanduser(chosen)).absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("facecluster", appauthor=False)) / "library.sqlite"
