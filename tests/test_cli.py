@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import click
 import numpy as np
@@ -646,6 +647,19 @@ def test_a_name_too_long_for_the_system_is_one_sentence(
     assert done.exit_code in (1, 2)
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
     assert os.strerror(errno.ENAMETOOLONG) in done.stderr
+
+
+@pytest.mark.parametrize("words", ["scan .", "backup X"])
+def test_a_folder_that_goes_while_one_is_in_it_is_called_that(
+    grouped: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    gone = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    monkeypatch.setattr(os, "getcwd", Mock(side_effect=gone))
+    done = run(*words.split())
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: The folder you are in: No such file or directory.\n",
+    )
 
 
 def test_what_the_terminal_cannot_show_is_printed_as_escapes(grouped: Path, run: Run) -> None:

@@ -62,6 +62,8 @@ class Program(click.Group):
             if error.errno == errno.EPIPE:  # `| head` has read enough, which click knows
                 raise
             where = f"{printable(error.filename)}: " if error.filename else ""
+            if error.errno == errno.ENOENT and not where:  # as os.getcwd tells it
+                where = "The folder you are in: "
             click.echo(f"Error: {where}{error.strerror or error}.", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
