@@ -326,6 +326,8 @@ def test_exports_tell_what_is_listed_under_a_name_but_was_not_given_it(
 def test_a_word_of_a_name_finds_it(run: Run, mixed: None) -> None:
     run("name", 1, "Anna Maria Sophia Berg")
     assert "Did you mean Anna Maria Sophia Berg?" in run("find", "Sophia").stderr
+    run("rename", "Anna Maria Sophia Berg", "Jürgen Wolfgang Müller")
+    assert "Did you mean Jürgen Wolfgang Müller?" in run("find", "jurgen").stderr
 
 
 def test_your_own_settings_are_told_each_time(run: Run, mixed: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import shlex
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -350,12 +351,18 @@ def _check_no_number(names: Sequence[str]) -> None:
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name that is written most like this one, or the only one that has it as a word."""
-    written = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold(), written, n=1)
+    written = {_typed(one): one for one in known}
+    found = difflib.get_close_matches(_typed(name), written, n=1)
     if found:
         return written[found[0]]
-    part_of = [one for key, one in written.items() if name.casefold() in key.split()]
+    part_of = [one for key, one in written.items() if _typed(name) in key.split()]
     return part_of[0] if len(part_of) == 1 else None
+
+
+def _typed(name: str) -> str:
+    """The name as it is typed where the keyboard has no accents."""
+    letters = unicodedata.normalize("NFD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _tell(said: Said, text: str) -> None:
