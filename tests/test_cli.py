@@ -425,6 +425,8 @@ def test_undo_and_redo_walk_the_log(run: Run, database: Path) -> None:
         (["name", "Zoe"], "Give a group's NUMBER"),
         (["name", "1", "  "], "name"),
         (["name", "x", "Zoe"], "Give a group's NUMBER"),
+        (["name", "Zoe", "1"], "Give a group's NUMBER"),
+        (["name", "1"], "Give a group's NUMBER"),
         (["name", "--face", "999", "Zoe"], "face 999"),
         (["reject", "999"], "face 999"),
         (["ignore"], "Give a group's NUMBER"),

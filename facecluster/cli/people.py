@@ -107,11 +107,13 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_js
     from facecluster.people import name_faces, name_group
 
     known = library.overview.names()
-    _check_no_number(words[-1:])
+    number = group_number(words[0]) if len(words) == 2 and not faces else None
+    if number is not None or (faces and len(words) == 1):
+        _check_no_number(words[-1:])
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
         said = name_faces(library, faces, words[0], command=text)
-    elif len(words) == 2 and not faces and (number := group_number(words[0])) is not None:
+    elif number is not None:
         text = shlex.join(["name", *words])
         said = name_group(library, number, words[1], command=text)
     else:
