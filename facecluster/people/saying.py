@@ -175,7 +175,9 @@ def ignore_group(library: Library, number: int, *, command: str) -> Said:
     named = {fact.face for fact in library.statements.truth(members) if fact.kind == "is"}
     faces = [face for face in members if face not in named]
     if not faces:
-        raise UsageError(f"Each face of group {number} is stated to be somebody.")
+        raise UsageError(
+            f"Each face of group {number} is stated to be somebody: ignore faces one by one."
+        )
     said = _say(library, faces, "ignore", None, command)
     return Said(said, None, len(faces), len(named))
 

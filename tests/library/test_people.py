@@ -165,7 +165,7 @@ def test_ignored_faces_leave_lists_groups_and_grouping(
     assert len(library.faces()) == 3
     redo(library, command="redo")
     assert len(library.faces()) == 2
-    with pytest.raises(UsageError, match="stated to be somebody"):
+    with pytest.raises(UsageError, match="stated to be somebody: ignore faces one by one"):
         ignore_group(library, 1, command="ignore 1")
 
 
