@@ -195,6 +195,15 @@ def test_each_method_groups_the_faces(
     assert json.loads(run("status", "--json").stdout)["last_grouping"]["method"] == method
 
 
+def test_where_no_face_found_its_like_nobody_is_sent_in_a_circle(run: Run, database: Path) -> None:
+    assert run("groups").stderr == "Next: 'facecluster group'\n"
+    run("group", "--threshold", 0)
+    for words in ["groups", "status"]:
+        assert "Next: no two faces are near enough for a group: 'facecluster faces'" in (
+            run(words).stderr
+        )
+
+
 def test_faces_that_the_network_has_not_seen_are_counted(run: Run, database: Path) -> None:
     with Library.open(database) as library:
         library.scanned.register_model(fingerprint="g", name="newer", dimension=8)

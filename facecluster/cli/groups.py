@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from facecluster.library import Library, Listed
     from facecluster.people import HowGrouped, Regrouping
 
-__all__ = ["COMMANDS", "group_faces", "grouping_figures", "tell_grouping"]
+__all__ = ["COMMANDS", "NO_GROUPS", "group_faces", "grouping_figures", "tell_grouping"]
 
+NO_GROUPS = (
+    "no two faces are near enough for a group: 'facecluster faces', then "
+    "'facecluster name --face ID NAME'"
+)
 METHODS = ("agglomerative", "kmeans", "hdbscan")
 LINKAGES = ("average", "centroid")
 # A full pass is due once more than this share of the faces came after the last one: on the 503
@@ -314,7 +318,8 @@ def groups(library: Library, form: Form) -> None:
     if unnamed is not None:
         hint(f"'facecluster show {unnamed}', then 'facecluster name {unnamed} NAME'")
     elif not found:
-        hint("'facecluster group'")
+        grouped = library.groupings.newest() and library.overview.faces()
+        hint(NO_GROUPS if grouped else "'facecluster group'")
     else:
         hint(
             f"every group has a name: 'facecluster find {quoted(str(found[0].person))}' for "

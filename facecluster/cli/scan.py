@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.groups import group_faces, grouping_figures, tell_grouping
+from facecluster.cli.groups import NO_GROUPS, group_faces, grouping_figures, tell_grouping
 from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, keep, open_analyzer
 from facecluster.cli.options import NamedPath, examples, with_library
@@ -246,6 +246,8 @@ def _next_step(library: Library, now: Status) -> str:
         return "'facecluster group': the groups are another network's"
     if now.new_faces:
         return f"'facecluster group' looks at {counted(now.new_faces, 'new face')}"
+    if not now.groups:
+        return NO_GROUPS
     if not now.people:
         return "'facecluster groups'"
     if all(group.person for group in library.groups()):
