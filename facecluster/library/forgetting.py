@@ -27,10 +27,10 @@ from facecluster.records import Box, Photo
 __all__ = ["Erased", "Forgetting", "left_out"]
 
 _FORGOTTEN = "forgotten"  # stands in the log where the name was
-# Those of these people of whom nothing is said any more.
-_UNSAID = (
+# Those of these people who no face was ever said to be, of those that stay.
+_NOBODY = (
     "id in (select value from json_each(?)) and id not in"
-    " (select person from statement where person is not null)"
+    " (select person from statement where kind = 'is')"
 )
 # An edit that keeps the shape keeps the places too; a crop or a turn does not.
 _SAME_SHAPE = 0.02
@@ -163,22 +163,28 @@ class Forgetting:
         photos = connection.rows(
             f"select count(distinct photo) from face where id {listed}", (faces,)
         )
+        renamed = self._renamed(person)
         # the person under all names: an older one, or a misspelt one, may be in old words only
         called = connection.rows(
             f"select person from statement where face {listed} and person is not null union"
-            " select ?",
-            (faces, person),
+            " select value from json_each(?)",
+            (faces, json.dumps([person, *renamed])),
         )
         places = self._leave_out(faces)
         connection.run("delete from merges")  # distances from the faces that are to be forgotten
         vectors = connection.count(f"delete from embedding where face {listed}", (faces,))
         statements = connection.count(f"delete from statement where face {listed}", (faces,))
-        statements += connection.count(_REPLACED, (person,))
-        statements += connection.count("delete from statement where person = ?", (person,))
+        for one in (person, *renamed):
+            statements += connection.count(_REPLACED, (one,))
+            statements += connection.count("delete from statement where person = ?", (one,))
         count = connection.count(f"delete from face where id {listed}", (faces,))
         people = json.dumps([number for (number,) in called])
+        statements += connection.count(  # such as: this face is not them
+            f"delete from statement where person in (select id from person where {_NOBODY})",
+            (people,),
+        )
         self._scrub_births(people)
-        gone = connection.rows(f"delete from person where {_UNSAID} returning name", (people,))
+        gone = connection.rows(f"delete from person where {_NOBODY} returning name", (people,))
         names = [name for (name,) in gone]
         lines = self._scrub_log(names)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -186,6 +192,27 @@ class Forgetting:
             "insert into action (at, command, forgotten) values (?, 'forget', ?)", (now, count)
         )
         return Erased(count, photos[0][0], vectors, statements, tuple(names), lines, places)
+
+    def _renamed(self, person: int) -> list[int]:
+        """Who was renamed to this person, by the log, and whom no face is said to be any more."""
+        names = "select name from person where id = ?"
+        keys = {name_key(name) for (name,) in self._connection.rows(names, (person,))}
+        for (command,) in self._connection.rows(
+            "select command from action where command like 'rename %' and id in"
+            " (select action from statement where revoked_by is null) order by id desc"
+        ):
+            try:
+                _, old, new = shlex.split(command)
+            except ValueError:  # another program's text
+                continue
+            if _key_of(new) in keys and (key := _key_of(old)):
+                keys.add(key)
+        rows = self._connection.rows(
+            "select id from person where key in (select value from json_each(?)) and id <> ?"
+            " and id not in (select person from truth where kind = 'is')",
+            (json.dumps(sorted(keys)), person),
+        )
+        return [number for (number,) in rows]
 
     def _leave_out(self, faces: str) -> int:
         """Keep where these faces are, in shares of the photo's sides, for scans to leave out."""
@@ -206,7 +233,7 @@ class Forgetting:
         """Take the dates of birth of those who go out of the commands; the rows go with them."""
         self._connection.run(
             "update action set command = ? where command like 'people set %' and id in"
-            f" (select action from birth where person in (select id from person where {_UNSAID}))",
+            f" (select action from birth where person in (select id from person where {_NOBODY}))",
             (f"people set {_FORGOTTEN}", people),
         )
 

@@ -88,6 +88,39 @@ def test_nothing_of_the_person_is_left_in_the_file(library: Library, model: int)
         forget(library, NAME)
 
 
+def test_an_older_name_goes_with_all_that_was_said_of_it_on_faces_that_stay(
+    library: Library, put: Put
+) -> None:
+    (her,), (other,), (third,) = put("/a", 1), put("/b", 2), put("/c", 3)
+    name_faces(library, [her, third], "Xanthi", command="name --face=1 --face=3 Xanthi")
+    reject(library, [other], person="Xanthi", command="reject 2 --person Xanthi")
+    for face, name in ((other, "Bob"), (third, "Carol")):
+        name_faces(library, [face], name, command=f"name --face={face} {name}")
+    rename(library, "Xanthi", "Xa", command="rename Xanthi Xa")
+    rename(library, "Xa", NAME, command=f"rename Xa '{NAME}'")
+    undo(library, name_faces(library, [third], "Xanthi", command="name").action, command="undo")
+    rename(library, "Carol", "Carola", command="rename it's Carola")
+    forget(library, NAME)
+    assert b"Xanthi" not in everything_in(library)
+    bob, carol = library.statements.person("Bob"), library.statements.person("Carola")
+    assert library.statements.truth() == [Fact(other, "is", bob), Fact(third, "is", carol)]
+
+
+def test_an_older_name_that_is_somebodys_again_or_always_was_stays(
+    library: Library, put: Put
+) -> None:
+    (her,), (other,), (third,) = put("/a", 1), put("/b", 2), put("/c", 3)
+    name_faces(library, [her], "Mama", command="name --face=1 Mama")
+    rename(library, "Mama", NAME, command=f"rename Mama '{NAME}'")
+    name_faces(library, [other], "Mama", command="name --face=2 Mama")
+    bob = name_faces(library, [third], "Bob", command="name --face=3 Bob").action
+    undo(library, rename(library, "Bob", NAME, command=f"rename Bob '{NAME}'").action, command="-")
+    undo(library, bob, command="undo")
+    forget(library, NAME)
+    undo(library, library.statements.log()[1].id, command="undo")  # Bob is stated again
+    assert [person.name for person in library.people()] == ["Bob", "Mama"]
+
+
 def test_a_date_of_birth_is_forgotten_with_its_line(library: Library, put: Put) -> None:
     (her,) = put("/a", 1)
     (other,) = put("/b", 2)
