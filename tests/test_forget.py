@@ -84,6 +84,12 @@ def test_the_receipt_says_what_went_and_what_stays(run: Run, named: Path) -> Non
     assert run("undo").exit_code == 2
 
 
+def test_sidecars_that_say_an_older_name_are_told_too(run: Run, named: Path) -> None:
+    run("export", "xmp")
+    run("rename", "Ann", "Ann Lee")
+    assert "6 photos and sidecars still say the name: " in run("forget", "Ann Lee", "--yes").stderr
+
+
 def test_a_receipt_for_scripts(run: Run, named: Path) -> None:
     receipt = json.loads(run("forget", "Ann", "--yes", "--json").stdout)
     assert receipt == {

@@ -37,6 +37,7 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     before: backups, sheets, exports, sidecars. Faces of PERSON that have no name stay: name them
     first.
     """
+    from facecluster.exchange.matching import same_name
     from facecluster.people import forget as erase
     from facecluster.people.forgetting import faces_of
 
@@ -45,8 +46,9 @@ def forget(library: Library, person: str, yes: bool, as_json: bool) -> None:
     _warn(library, name, *map(len, faces_of(library, name)))
     if not yes:
         _ask(name)
-    files = _files_with(library, name)
+    told = _names_in_files(library, name)
     erased = erase(library, name)
+    files = sorted({file for file, one in told if any(same_name(one, n) for n in erased.names)})
     # beside the file itself, where the library is a link to it
     real = glob.escape(os.path.realpath(library.path))
     aside = sorted(glob.glob(f"{real}.before-restore-*"))
@@ -102,21 +104,18 @@ def _warn(library: Library, name: str, said: int, shown: int) -> None:
         note(f"{groups} may be {name} too, and will stay: 'facecluster show {maybe[0]}'.")
 
 
-def _files_with(library: Library, name: str) -> list[str]:
-    """The sidecars and photos that name this person on the photos that the library has them on."""
-    from facecluster.exchange.matching import same_name
+def _names_in_files(library: Library, name: str) -> set[tuple[str, str]]:
+    """The sidecars and photos that name somebody on the photos of this person, and whom."""
     from facecluster.exchange.xmp import named_faces
 
     on = {face.photo for face in library.faces(person=name)}
-    found = {
-        one.source
+    return {
+        (one.source, one.name)
         for photo in library.photos()
         if photo.photo in on
         for path in photo.paths
         for one in named_faces(photo, path, [])
-        if same_name(one.name, name)
     }
-    return sorted(found)
 
 
 def _print_receipt(name: str, erased: Erased) -> None:
