@@ -221,7 +221,7 @@ def test_suggest_states_other_answers_too(run: Run, halves: None) -> None:
 
 def test_a_group_that_was_denied_tells_how_to_take_that_back(run: Run, halves: None) -> None:
     run("suggest", "--no", 4)
-    for words in [("name", 4, "Ann"), ("suggest", "--yes", 4, "ann")]:
+    for words in [("name", 4, "Ann"), ("suggest", "--yes", 4, "ann"), ("merge", 1, 4)]:
         refused = run(*words)
         assert (refused.exit_code, refused.stderr) == (
             2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from facecluster.errors import UsageError
 from facecluster.grouping import Dendrogram, cut, linkage
 from facecluster.library import Fact, Library
 from facecluster.people.bonds import constraints
+from facecluster.people.saying import nobody_left
 
 __all__ = ["Merge", "Part", "Split", "merge", "split_group", "split_person"]
 
@@ -94,7 +95,7 @@ def merge(library: Library, numbers: Sequence[int], *, command: str) -> Merge:
 
     When one of them has a name it is stated of the others, but for faces stated to be somebody
     else. The named group, else the largest, gives the number. UsageError for fewer than two
-    groups, unknown ones, and groups of different people.
+    groups, unknown ones, groups of different people, and where all of one was said otherwise.
     """
     members = {number: library.require_group(number) for number in dict.fromkeys(numbers)}
     if len(members) < 2:
@@ -111,7 +112,7 @@ def merge(library: Library, numbers: Sequence[int], *, command: str) -> Merge:
     person = next(iter(people), None)
     everybody = sorted(face for faces in members.values() for face in faces)
     number = max(members, key=lambda one: (one in leaders, len(members[one]), -one))
-    other = _stated_otherwise(library, everybody, person)
+    other = _stated_otherwise(library, members, person)
     faces = [face for face in everybody if face not in other]
     with library.transaction():
         if person is None:
@@ -131,13 +132,21 @@ def merge(library: Library, numbers: Sequence[int], *, command: str) -> Merge:
     )
 
 
-def _stated_otherwise(library: Library, faces: Sequence[int], person: int | None) -> set[int]:
-    """Those of the faces that are stated to be somebody else, or not to be this person."""
-    return {
+def _stated_otherwise(
+    library: Library, members: Mapping[int, Sequence[int]], person: int | None
+) -> set[int]:
+    """Those of the groups' faces that are stated to be somebody else, or not to be this person.
+
+    UsageError when that is all of a group.
+    """
+    other = {
         fact.face
-        for fact in library.statements.truth(faces)
+        for fact in library.statements.truth(face for faces in members.values() for face in faces)
         if (fact.kind == "is") == (fact.person != person)
     }
+    if person is not None and (left := [one for one in members if other.issuperset(members[one])]):
+        raise UsageError(nobody_left(library, left[0], person))
+    return other
 
 
 def _split(

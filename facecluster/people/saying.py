@@ -16,6 +16,7 @@ __all__ = [
     "ignore_group",
     "name_faces",
     "name_group",
+    "nobody_left",
     "redo",
     "reject",
     "rename",
@@ -55,22 +56,23 @@ def name_group(library: Library, number: int, name: str, *, command: str) -> Sai
                 denied.add(fact.face)
         faces = [face for face in members if face not in taken | denied]
         if not faces:
-            raise UsageError(_nobody_left(library, number, sorted(denied - taken), person))
+            raise UsageError(nobody_left(library, number, person))
         said = _say(library, faces, "is", person, command)
     return Said(said, library.statements.name_of(person), len(faces), len(members) - len(faces))
 
 
-def _nobody_left(library: Library, number: int, denied: Sequence[int], person: int) -> str:
-    """Why naming a group says nothing: of the denied faces it was said that they are not them."""
-    if not denied:
-        return f"Each face of group {number} is stated to be somebody else: name faces one by one."
+def nobody_left(library: Library, number: int, person: int) -> str:
+    """Why none of a group can be said to be this person: of each face something else is said."""
     name = library.statements.name_of(person)
-    no = next(
-        word.action
-        for word in library.statements.words(denied[0])
-        if word.kind == "is-not" and word.person == name
-    )
-    return f"You said that group {number} is not {name}: 'facecluster undo {no}' takes that back."
+    for fact in library.statements.truth(library.groupings.members(number)):
+        if fact.kind == "is-not" and fact.person == person:
+            said = library.statements.words(fact.face)
+            no = next(word.action for word in said if (word.kind, word.person) == ("is-not", name))
+            return (
+                f"You said that group {number} is not {name}: 'facecluster undo {no}' takes that "
+                "back."
+            )
+    return f"Each face of group {number} is stated to be somebody else: name faces one by one."
 
 
 def name_faces(library: Library, faces: Sequence[int], name: str, *, command: str) -> Said:

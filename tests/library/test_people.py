@@ -145,7 +145,9 @@ def test_a_group_that_is_all_somebody_else_is_not_renamed_silently(
     name(library, 1, "Alice")
     name(library, 2, "Bob")
     reject(library, [faces[3]], person="Alice", command="reject")
-    with pytest.raises(UsageError, match="one by one"):
+    with pytest.raises(
+        UsageError, match="You said that group 2 is not Alice: 'facecluster undo 3'"
+    ):
         name_group(library, 2, "Alice", command="name 2 Alice")
     assert shown(library)[3] == "Bob"
 
