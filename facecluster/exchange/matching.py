@@ -157,13 +157,10 @@ def _one_each(named: Sequence[Named], result: Import) -> list[Named]:
     """Each face once: the first that names a place wins, names that cannot be kept are noted."""
     kept: list[Named] = []
     for one in named:
-        try:
-            one = Named(clean_name(one.name), one.box, one.source)
-        except UsageError:
-            result.unusable.append(
-                f"{one.source}: {one.name[:50]!r} is empty or has control characters: no name."
-            )
+        if reason := _no_name(one.name):
+            result.unusable.append(f"{one.source}: {one.name[:50]!r} {reason}: no name.")
             continue
+        one = Named(clean_name(one.name), one.box, one.source)
         before = next((old for old in kept if old.box.iou(one.box) >= SAME_FACE_IOU), None)
         if before is None:
             kept.append(one)
@@ -173,6 +170,14 @@ def _one_each(named: Sequence[Named], result: Import) -> list[Named]:
                 f"{before.name}."
             )
     return kept
+
+
+def _no_name(text: str) -> str | None:
+    """Why nobody can be called that."""
+    try:
+        return "is a number, as groups have" if clean_name(text).isdecimal() else None
+    except UsageError:
+        return "is empty or has control characters"
 
 
 def _judge(
