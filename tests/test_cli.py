@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from unittest.mock import Mock
 
 import click
 import numpy as np
@@ -662,10 +661,12 @@ def test_a_name_too_long_for_the_system_is_one_sentence(
 
 @pytest.mark.parametrize("words", ["scan .", "backup X"])
 def test_a_folder_that_goes_while_one_is_in_it_is_called_that(
-    grouped: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: str
+    grouped: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
-    gone = FileNotFoundError(errno.ENOENT, "No such file or directory")
-    monkeypatch.setattr(os, "getcwd", Mock(side_effect=gone))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
     done = run(*words.split())
     assert (done.exit_code, done.stderr) == (
         1,

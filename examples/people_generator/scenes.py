@@ -94,7 +94,7 @@ def city(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             top = height * rng.uniform(0.12 + 0.12 * depth, 0.42 + 0.1 * depth)
             draw.rectangle((x, top, x + w, height), _vary(rng, colour, 8))
             step = w / 5
-            for row in np.arange(top + step, height, step * 1.5):
+            for row in np.arange(top + step, height, step * 1.5).tolist():
                 for column in range(1, 5):
                     if rng.random() < 0.45:
                         u = x + column * step

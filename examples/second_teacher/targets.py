@@ -37,5 +37,6 @@ def agreeing(rows: Rows, wanted: Rows) -> Rows:
 
 def unit(rows: Rows) -> Rows:
     """The rows, each as long as 1."""
-    scaled: Rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    return scaled.astype(np.float32)
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    scaled: Rows = (rows / lengths).astype(np.float32)
+    return scaled

@@ -54,7 +54,7 @@ def verify(a: Path, b: Path, model: str | None, threshold: float | None, as_json
     """
     analyzer = open_analyzer(model)
     one, other = (_main_embedding(analyzer, path) for path in (a, b))
-    squared_distance = float(max(0.0, ((one - other) ** 2).sum()))
+    squared_distance = float(((one - other) ** 2).sum())
     limit = analyzer.embedder.thresholds["verify"] if threshold is None else threshold
     same = squared_distance <= limit
     calibration = analyzer.embedder.calibration

@@ -126,7 +126,7 @@ class Training:
         self.average.requires_grad_(False)
         self.optimiser = optimiser(self.network, config)
         # Triplets (T, 3) of the table that were mined offline, and stay until the next time.
-        self.mined = np.empty((0, 3), dtype=np.int64)
+        self.mined: NDArray[np.int64] = np.empty((0, 3), dtype=np.int64)
 
     def save(self, path: Path) -> None:
         """Write all that a resume needs, whole or not at all."""
@@ -346,7 +346,7 @@ def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
 def _rows(training: Training, table: FaceTable, step: int) -> NDArray[np.int64]:
     """Those drawn evenly, then those for the triplets."""
     config = training.config
-    rows = np.empty(0, dtype=np.int64)
+    rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     if config.batch:
         rows = uniform_batch(len(table), config.batch, seed=config.seed, step=step)
     if not config.triplet_weight:

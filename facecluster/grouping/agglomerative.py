@@ -148,7 +148,7 @@ class _Forest:
         self.held = max(HELD * n, LEAST_HELD)
         grown = np.flatnonzero(root != np.arange(n))
         self.merged_rows = [np.stack([root[grown], grown], axis=1)]
-        self.merged_heights = [np.zeros(len(grown))]
+        self.merged_heights: list[NDArray[np.float64]] = [np.zeros(len(grown))]
 
     def _arrange(
         self, embeddings: NDArray[np.float32], slot: NDArray[np.int64]

@@ -88,7 +88,7 @@ class Cells:
         self.bound = np.full((m, cells), -2.0, dtype=np.float16)
         # The cells in which a slot has members, a bit each.
         home = np.arange(m) // width
-        self.spread = np.zeros((-(-cells // 8), m), dtype=np.uint8)
+        self.spread: NDArray[np.uint8] = np.zeros((-(-cells // 8), m), dtype=np.uint8)
         self.spread[home // 8, np.arange(m)] = 128 >> (home % 8)
         # What a product in single precision may be wrong by, and a bound in half precision.
         self.slack = (dimension + 8) * float(np.finfo(np.float32).eps) + HALF

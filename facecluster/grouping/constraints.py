@@ -134,7 +134,7 @@ class Constraints:
         """All pairs of rows, (P, 2), that are on one photo."""
         order = np.argsort(self.photos, kind="stable")
         order = order[self.photos[order] >= 0]
-        pairs = [np.empty((0, 2), dtype=np.int64)]
+        pairs: list[NDArray[np.int64]] = [np.empty((0, 2), dtype=np.int64)]
         for step in range(1, len(order)):
             # In this order rows of one photo are neighbours: 1, 2, ... places apart.
             same = np.flatnonzero(self.photos[order[step:]] == self.photos[order[:-step]])

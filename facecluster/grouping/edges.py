@@ -46,10 +46,10 @@ class Edges:
         self.b = b.astype(np.int32)
         self.distance = distance
         self.used = len(a)
-        self.present = np.ones(self.used, dtype=np.bool_)
+        self.present: NDArray[np.bool_] = np.ones(self.used, dtype=np.bool_)
         self.indexed = self.dropped = 0
-        self.starts = np.zeros(size + 1, dtype=np.int32)
-        self.order = np.empty(0, dtype=np.int32)
+        self.starts: NDArray[np.int32] = np.zeros(size + 1, dtype=np.int32)
+        self.order: NDArray[np.int32] = np.empty(0, dtype=np.int32)
 
     def _index(self) -> None:
         """Number the edges anew, without those dropped, and sort their ends."""

@@ -79,7 +79,7 @@ def spread_centres(embeddings: NDArray[np.float32], k: int, seed: int) -> NDArra
 def _learn(
     embeddings: NDArray[np.float32], centres: NDArray[np.float32], reach: float, _seed: int
 ) -> Generator[float, None, NDArray[np.float32]]:
-    before = np.empty(0, dtype=np.int64)
+    before: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     for turn in range(ITERATIONS):
         yield turn / ITERATIONS
         labels = _assign(embeddings, centres, reach)

@@ -57,7 +57,7 @@ class Sums:
         self.place = np.full(len(count), -1)
         self.place[large] = np.arange(len(large))
         self.used = len(large)
-        self.large = np.zeros((len(large), self.dimension))
+        self.large: NDArray[np.float64] = np.zeros((len(large), self.dimension))
         members = np.flatnonzero(count[slot] > 1)
         for part in chunks(len(members)):
             rows = embeddings[members[part]].astype(np.float64)

@@ -178,7 +178,7 @@ class _Asked:
         place = {person: index for index, person in enumerate(people.tolist())}
         stated = {f.face: f.person for f in self._library.statements.truth() if f.kind == "is"}
         root = bound.people()
-        person = np.full(len(root), -1)
+        person: NDArray[np.int64] = np.full(len(root), -1)
         for row, face in enumerate(self._faces.tolist()):
             if face in stated:
                 person[root[row]] = place[stated[face] or 0]
