@@ -6,9 +6,10 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlite_utils import Database
 
@@ -20,6 +21,8 @@ __all__ = ["OF_FILE", "Connection", "Row", "Value", "is_full", "moments_of"]
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
+# By place for ?, by name for :name; not ?1, which some Pythons (3.12.0 to 3.12.3) take for a name.
+Parameters: TypeAlias = "Sequence[Value] | Mapping[str, Value]"
 
 # Long enough for another command's commit, short enough that a person still waits for the answer.
 _BUSY_MS = 10_000
@@ -56,22 +59,22 @@ class Connection:
 
     # Values of a row are the types its STRICT columns declare; callers unpack them, so a precise
     # type here would only make them cast.
-    def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple]:  # type: ignore[type-arg]
         """All rows of a question."""
         with self._translated():
             return self._sqlite.execute(sql, parameters).fetchall()
 
-    def run(self, sql: str, parameters: Sequence[Value] = ()) -> int:
+    def run(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement; the row id of an insert."""
         with self._translated():
             return self._sqlite.execute(sql, parameters).lastrowid or 0
 
-    def count(self, sql: str, parameters: Sequence[Value] = ()) -> int:
+    def count(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement; how many rows it changed."""
         with self._translated():
             return self._sqlite.execute(sql, parameters).rowcount
 
-    def run_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Run one statement for each row of parameters."""
         with self._translated():
             self._sqlite.executemany(sql, rows)
@@ -205,4 +208,4 @@ def moments_of(column: str, of: str) -> str:
 
 
 # The rows of a file, by path: its own, or those of a clip's frames.
-OF_FILE = f"(path = ?1 or ({moments_of('path', '?1')} and file_of(path) = ?1))"
+OF_FILE = f"(path = :path or ({moments_of('path', ':path')} and file_of(path) = :path))"

@@ -72,9 +72,9 @@ class Following:
     def changed(self, path: str, old: int, new: int, *, known: bool) -> None:
         """Note that a file's content is another photo now; known: that one was there before."""
         lived = known and self._connection.rows(
-            "select 1 from file where photo = ?1 and path <> ?2"
-            " union all select 1 from changed_file where old = ?1",
-            (new, path),
+            "select 1 from file where photo = ? and path <> ?"
+            " union all select 1 from changed_file where old = ?",
+            (new, path, new),
         )
         self._connection.run(
             "insert into changed_file (path, old, new, known, lived) values (?, ?, ?, ?, ?)",
@@ -90,7 +90,7 @@ class Following:
                 " or exists (select 1 from face join statement"
                 " on statement.face = face.id where face.photo = file.photo)"
                 f" from file where {OF_FILE} and photo is not null",
-                (file,),
+                {"path": file},
             ):
                 if said or self._forgetting.shares(photo):
                     self._connection.run(
@@ -142,9 +142,9 @@ class Following:
         return [
             _Note(number, old, new, known=bool(known), lived=bool(lived))
             for number, old, new, known, lived in self._connection.rows(
-                "select id, old, new, known and new <= ?1, lived and new <= ?1 from changed_file"
+                "select id, old, new, known and new <= ?, lived and new <= ? from changed_file"
                 " where new is not null",
-                (newest,),
+                (newest, newest),
             )
         ]
 

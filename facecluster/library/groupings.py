@@ -114,19 +114,19 @@ class Groupings:
     ) -> None:
         self._connection.run_many(
             # A face may be gone since it was grouped.
-            "insert into member (face, grouping, number) select ?1, ?2, ?3"
-            " where exists (select 1 from face where id = ?1)",
+            "insert into member (face, grouping, number) select ?, ?, ?"
+            " where exists (select 1 from face where id = ?)",
             (
-                (face, grouping, number)
+                (face, grouping, number, face)
                 for face, number in zip(faces.tolist(), numbers.tolist(), strict=True)
                 if number >= 0
             ),
         )
         self._connection.run_many(
-            "insert into looked_at (face, later) select ?1, ?2"
-            " where exists (select 1 from face where id = ?1)"
+            "insert into looked_at (face, later) select ?, ?"
+            " where exists (select 1 from face where id = ?)"
             " on conflict (face) do update set changed = 0",
-            ((face, later) for face in faces.tolist()),
+            ((face, later, face) for face in faces.tolist()),
         )
 
     def look_again(self, faces: NDArray[np.int64]) -> None:

@@ -81,8 +81,8 @@ class Scanned:
         """
         rows = self._connection.rows(
             "select id, detector, sha256, width, height, orientation, taken_at from photo"
-            f" where sha256 = ?1 or {moments_of('sha256', '?1')} order by id",
-            (sha256,),
+            f" where sha256 = :content or {moments_of('sha256', ':content')} order by id",
+            {"content": sha256},
         )
         return [
             (
@@ -130,11 +130,11 @@ class Scanned:
         with self._connection.transaction():
             self._connection.run_many(
                 # Another scan may have taken the face out meanwhile.
-                "insert into embedding (model, face, vector) select ?1, ?2, ?3"
-                " where exists (select 1 from face where id = ?2)"
+                "insert into embedding (model, face, vector) select ?, ?, ?"
+                " where exists (select 1 from face where id = ?)"
                 " on conflict (model, face) do update set vector = excluded.vector",
                 (
-                    (model, face, vector)
+                    (model, face, vector, face)
                     for face, vector in zip(faces.tolist(), pack_vectors(vectors), strict=True)
                 ),
             )
@@ -174,7 +174,7 @@ class Scanned:
         with self._connection.transaction():
             self._following.gone(paths)
             self._connection.run_many(
-                f"delete from file where {OF_FILE}", ((path,) for path in paths)
+                f"delete from file where {OF_FILE}", ({"path": path} for path in paths)
             )
             # Statements hold on to their faces, so a photo with one stays, whole: should its
             # file come back, everything is there again for one hash.
@@ -258,7 +258,7 @@ class Scanned:
 
     def _put_error(self, file: FileStamp, error: str | None) -> None:
         """Note why a file cannot be read: of a clip with frames, beside each of them."""
-        known = self._connection.rows(f"select path from file where {OF_FILE}", (file.path,))
+        known = self._connection.rows(f"select path from file where {OF_FILE}", {"path": file.path})
         for (path,) in known or [(file.path,)]:
             self._put_file(replace(file, path=path), None, error)
 
@@ -273,8 +273,8 @@ class Scanned:
             for clip, frames in clips.items()
             for row in self._connection.rows(
                 f"select path from file where {OF_FILE}"
-                " and path not in (select value from json_each(?2))",
-                (clip, json.dumps(frames)),
+                " and path not in (select value from json_each(:frames))",
+                {"path": clip, "frames": json.dumps(frames)},
             )
         ]
         self._following.gone(path for (path,) in gone)

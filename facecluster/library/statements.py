@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal
 
 import numpy as np
@@ -92,7 +92,7 @@ class Action:
     undoes: int | None = None
 
 
-_STILL_THERE = "exists (select 1 from face where id = ?2)"
+_STILL_THERE = "exists (select 1 from face where id = ?)"
 
 
 class Statements:
@@ -114,9 +114,9 @@ class Statements:
         with self._connection.transaction():
             action = self._append(command, None)
             self._connection.run_many(
-                "insert into statement (action, face, kind, person) select ?1, ?2, ?3, ?4"
+                "insert into statement (action, face, kind, person) select ?, ?, ?, ?"
                 f" where {_STILL_THERE}",
-                ((action, int(fact.face), fact.kind, fact.person) for fact in facts),
+                ((action, face := int(fact.face), fact.kind, fact.person, face) for fact in facts),
             )
             self._connection.run_many(
                 "insert into birth (action, person, born) values (?, ?, ?)",
@@ -136,13 +136,14 @@ class Statements:
         self, parts: Sequence[Sequence[int]], loose: Sequence[int] = (), *, command: str
     ) -> int:
         """Append one action that states these parts (see Parting); the action's number."""
+        places = ((int(face), place) for place, part in enumerate(parts) for face in part)
+        free = ((int(face), None) for face in loose)
         with self._connection.transaction():
             action = self._append(command, None)
-            rows = [(face, place) for place, part in enumerate(parts) for face in part]
             self._connection.run_many(
-                "insert into statement (action, face, kind, part) select ?1, ?2, 'part', ?3"
+                "insert into statement (action, face, kind, part) select ?, ?, 'part', ?"
                 f" where {_STILL_THERE}",
-                ((action, int(face), part) for face, part in [*rows, *((f, None) for f in loose)]),
+                ((action, face, part, face) for face, part in chain(places, free)),
             )
         return action
 
@@ -181,7 +182,8 @@ class Statements:
     def spoken_of_since(self, action: int) -> NDArray[np.int64]:
         """The faces of which something was said, or taken back, after this action."""
         rows = self._connection.rows(
-            "select distinct face from statement where action > ?1 or revoked_by > ?1", (action,)
+            "select distinct face from statement where action > ? or revoked_by > ?",
+            (action, action),
         )
         return np.array([face for (face,) in rows], dtype=np.int64)
 
