@@ -133,5 +133,5 @@ def way_to_turn(
 def _taken_at(raw: RawPy) -> str | None:
     try:
         return raw.other.timestamp.isoformat()
-    except (AttributeError, OverflowError, OSError, ValueError):  # an older rawpy; absurd times
+    except (OverflowError, OSError, ValueError):  # absurd times
         return None
