@@ -22,7 +22,7 @@ import numpy as np
 from facecluster import images
 from facecluster.errors import FaceclusterError, UnreadableImage
 from facecluster.exchange.matching import Named, Rejected
-from facecluster.exchange.packets import embedded, in_pieces
+from facecluster.exchange.packets import all_embedded, embedded
 from facecluster.exchange.sidecar import Change, change_of
 from facecluster.exchange.tree import UnusableFile
 from facecluster.records import FileStamp, Photo
@@ -59,10 +59,10 @@ def change_for(
         raise UnusableFile("is gone or may not be read") from error
     if not unchanged:
         raise UnusableFile("has changed since it was scanned: 'facecluster scan' it first")
-    before = embedded(path)
-    if in_pieces(path):
+    packets = all_embedded(path)
+    if len(packets) > 1 or any(b"HasExtendedXMP" in packet for packet in packets):
         raise UnusableFile("has metadata in two pieces: names can go into its sidecar only")
-    return change_of(photo, path, before, named, rejected)
+    return change_of(photo, path, next(iter(packets), None), named, rejected)
 
 
 def write(change: Change, exiftool: str) -> FileStamp:

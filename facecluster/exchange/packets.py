@@ -6,6 +6,7 @@ import os
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from facecluster.exchange.tree import MAX_BYTES, UnusableFile
 
-__all__ = ["embedded", "in_pieces", "load", "load_if_there"]
+__all__ = ["all_embedded", "embedded", "load", "load_if_there"]
 
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _SCAN = 0xDA  # the segment that ends the header of a JPEG
@@ -28,42 +29,20 @@ def embedded(path: Path) -> bytes | None:
     No pixel is decoded. UnusableFile when the file may not be read, or has a packet that
     cannot be reached.
     """
-    try:
-        with open(path, "rb") as file:
-            magic = file.read(12)
-        if magic.startswith(b"\xff\xd8"):
-            return _in_jpeg(path)
-        if magic.startswith(_PNG):
-            return next(_in_png(path), None)
-        return _in_others(path, heif=magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis"))
-    except OSError as error:
-        raise UnusableFile("may not be read") from error
+    with _reading():
+        return next(_packets(path), None)
 
 
-def in_pieces(path: Path) -> bool:
-    """Whether a JPEG or PNG has several packets, or one that goes on in another place of the file.
-
-    Other programs write one packet in the place of all.
-    """
-    with open(path, "rb") as file:
-        if file.read(2) == b"\xff\xd8":
-            packets = [
-                text
-                for kind, text in _segments(file)
-                if kind == 0xE1 and text.startswith(_JPEG_XMP)
-            ]
-        else:
-            packets = list(_in_png(path))
-    return len(packets) > 1 or any(b"HasExtendedXMP" in packet for packet in packets)
+def all_embedded(path: Path) -> list[bytes]:
+    """The same for all packets: a JPEG or PNG may have several."""
+    with _reading():
+        return list(_packets(path))
 
 
 def load(path: Path) -> bytes:
     """The bytes of a sidecar; UnusableFile when it cannot be read or is far too large."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UnusableFile("may not be read") from error
+    with _reading(), open(path, "rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def load_if_there(path: Path) -> bytes | None:
@@ -72,19 +51,41 @@ def load_if_there(path: Path) -> bytes | None:
     return load(path) if os.path.exists(path) else None
 
 
-def _in_jpeg(path: Path) -> bytes | None:
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnusableFile("may not be read") from error
+
+
+def _packets(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        magic = file.read(12)
+    if magic.startswith(b"\xff\xd8"):
+        yield from _in_jpeg(path)
+    elif magic.startswith(_PNG):
+        yield from _in_png(path)
+    else:
+        heif = magic[4:8] == b"ftyp" and magic[8:] not in (b"avif", b"avis")
+        packet = _in_others(path, heif=heif)
+        if packet is not None:
+            yield packet
+
+
+def _in_jpeg(path: Path) -> Iterator[bytes]:
     """By the segments of the header: Pillow takes ten times as long."""
     with open(path, "rb") as file:
-        kind = 0
+        kind, found = 0, False
         for kind, segment in _segments(file):
             if kind == 0xE1 and segment.startswith(_JPEG_XMP):
-                return segment[len(_JPEG_XMP) :].strip(_BLANKS)
-        if kind != _SCAN:
+                found = True
+                yield segment[len(_JPEG_XMP) :].strip(_BLANKS)
+        if not found and kind != _SCAN:
             # Other programs go on behind the damage: they would write over what is not seen here.
             file.seek(0)
             if _JPEG_XMP in file.read():
                 raise UnusableFile("has a damaged header with metadata in it: use its sidecar")
-    return None
 
 
 def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -105,8 +106,7 @@ def _in_png(path: Path) -> Iterator[bytes]:
     """By its chunks: of those behind the pixels Pillow tells only when it has decoded these."""
     place = len(_PNG)
     with open(path, "rb") as file:
-        if file.read(place) != _PNG:
-            return
+        file.seek(place)
         while len(head := file.read(8)) == 8:
             size = int.from_bytes(head[:4], "big")
             text = file.read(min(size, MAX_BYTES)) if head[4:] == b"iTXt" else b""
