@@ -17,7 +17,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
-__all__ = ["OF_FILE", "Connection", "Row", "Value", "is_full", "moments_of"]
+__all__ = ["OF_FILE", "Connection", "Row", "Value", "lacking_room", "moments_of"]
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -190,16 +190,22 @@ def _sentence(path: Path, error: Exception) -> str:
         return f"{path} is damaged or no database: restore it from a backup or choose another."
     if "readonly" in text or isinstance(error, PermissionError):
         return f"{path} may not be written: check the permissions of the file and its folder."
-    if "full" in text or ("disk I/O" in text and is_full(path)):
+    if "full" in text or lacking_room(error, path):
         return f"{path} cannot grow: the disk is full."
     return f"{path} cannot be opened or used as the library: {text}."
 
 
-def is_full(path: Path) -> bool:
-    """Whether its disk has no room for the file that SQLite shares with others beside a library."""
-    with suppress(OSError):
-        return shutil.disk_usage(path.parent).free < _SHARED
-    return False
+def lacking_room(error: Exception, *paths: Path) -> Path | None:
+    """The first of these databases whose disk is full, where that is why SQLite failed.
+
+    It only speaks of an I/O error where there is no room for the file it shares beside a library.
+    """
+    if "full" in str(error) or "disk I/O" in str(error):
+        for path in paths:
+            with suppress(OSError):
+                if shutil.disk_usage(path.parent).free < _SHARED:
+                    return path
+    return None
 
 
 def moments_of(column: str, of: str) -> str:

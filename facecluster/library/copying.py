@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from facecluster.errors import LibraryError
-from facecluster.library.connection import Connection, is_full
+from facecluster.library.connection import Connection, lacking_room
 from facecluster.library.schema import MIGRATIONS
 
 __all__ = ["Backup", "back_up", "new_file", "restore", "spare_library"]
@@ -125,7 +125,7 @@ def _copy(source: Path, target: Path) -> None:
             # a copy is read where no side file can be made: one file, without write-ahead log
             here.execute("pragma journal_mode = delete")
     except sqlite3.DatabaseError as error:
-        full = next((file for file in (source, target) if is_full(file)), None)
+        full = lacking_room(error, source, target)
         reason = f"the disk of {full.parent} is full" if full else str(error)
         raise LibraryError(f"{source} cannot be copied: {reason}.") from error
 

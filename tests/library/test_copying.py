@@ -114,6 +114,13 @@ def test_a_full_disk_is_called_that(
     with pytest.raises(LibraryError, match=f"cannot be copied: the disk of {full} is full"):
         back_up(database, full / "copy")
     assert not list(full.iterdir())
+    monkeypatch.setattr(sqlite3, "connect", _in_use)  # which has nothing to do with the disk
+    with pytest.raises(LibraryError, match="cannot be copied: database is locked"):
+        back_up(database, full / "copy")
+
+
+def _in_use(*_: object, **__: object) -> sqlite3.Connection:
+    raise sqlite3.OperationalError("database is locked")
 
 
 def _without_room(*_: object, **__: object) -> sqlite3.Connection:
