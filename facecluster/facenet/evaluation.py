@@ -1,13 +1,13 @@
-"""How well embeddings tell people apart (section 4): VAL and FAR, the LFW protocol, grouping.
+"""How well embeddings tell people apart (section 4): VAL and FAR, ROC, EER, and the LFW protocol.
 
-"same" and "different" are the squared distances of pairs of one person (P_same) and of two
-(P_diff). A pair is accepted when its distance D <= d. Evaluators yield (name, value).
+`same` and `different` are the squared distances of pairs of one person (P_same) and of two
+(P_diff), (S,) and (T,). A pair is accepted when its distance D <= d. UsageError where there are no
+pairs to measure.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from facecluster.errors import UsageError
 
 __all__ = [
-    "FALSE_ACCEPT_RATES",
-    "FarThreshold",
     "FoldedAccuracy",
     "FoldedValidation",
     "Roc",
@@ -26,20 +24,17 @@ __all__ = [
     "best_threshold",
     "equal_error_rate",
     "even_folds",
-    "false_accept_bound",
     "false_accept_rate",
     "folded_accuracy",
     "folded_validation",
     "roc",
     "squared_distances",
     "threshold_at_far",
+    "validation_at_far",
     "validation_rate",
-    "verification",
 ]
 
 Floats = NDArray[np.float64]
-FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
-_CONFIDENCE = 0.95  # of the bound of a rate
 _FOLDS = 10  # as LFW has them
 
 
@@ -122,71 +117,23 @@ def equal_error_rate(same: Floats, different: Floats) -> tuple[float, float]:
     return float((curve.far[at] + refused[at]) / 2), float(curve.thresholds[at])
 
 
-@dataclass(frozen=True, slots=True)
-class FarThreshold:
-    """A threshold for a wished false-accept rate, and what the pairs can really tell about it.
-
-    accepted of the pairs different pairs are within the threshold. bound is the highest true rate
-    that would still let so few in, one time in twenty: with 500 pairs and none accepted it is
-    0.6 %, so a wish for 0.1 % is met by the count but not shown by it (`shown` is then False).
-    """
-
-    threshold: float
-    wished: float
-    accepted: int
-    pairs: int
-    bound: float
-
-    @property
-    def shown(self) -> bool:
-        """Whether the pairs are enough to show that the wish is met."""
-        return self.bound <= self.wished
-
-
-def threshold_at_far(different: Floats, far: float) -> FarThreshold:
+def threshold_at_far(different: Floats, far: float) -> float:
     """The largest threshold whose FAR on these pairs is at most far (0 <= far <= 1).
 
-    It lies just below the first different pair too many; 4.0 when there is none.
+    It lies just below the first different pair too many; 4.0 when there is none. Fewer than 1 / far
+    pairs cannot show such a rate: then none of them is accepted.
     """
     if not 0 <= far <= 1:
         raise ValueError(f"far must be from 0 to 1, got {far}")
     ordered = np.sort(_some(different, "different"))
     # A wish such as 0.29 x 100 must not lose a pair to rounding.
     allowed = math.floor(far * len(ordered) + 1e-9)
-    threshold = 4.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], -np.inf))
-    accepted = int(np.searchsorted(ordered, threshold, side="right"))
-    bound = false_accept_bound(accepted, len(ordered))
-    return FarThreshold(threshold, far, accepted, len(ordered), bound)
+    return 4.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], -np.inf))
 
 
-def false_accept_bound(accepted: int, pairs: int) -> float:
-    """The upper 95 % limit (Clopper and Pearson, 1934) of a rate seen as `accepted` in `pairs`.
-
-    The pairs are taken as independent; pairs that share people are less, so the truth may be worse.
-    """
-    if not 0 <= accepted <= pairs or pairs == 0:
-        raise ValueError(f"accepted must be from 0 to pairs >= 1, got {accepted} of {pairs}")
-    if accepted == pairs:
-        return 1.0
-    low, high = accepted / pairs, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _binomial_at_most(accepted, pairs, middle) > 1 - _CONFIDENCE:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _binomial_at_most(count: int, trials: int, rate: float) -> float:
-    """The probability of at most count successes."""
-    if not 0 < rate < 1:
-        return float(rate <= 0)
-    drawn = np.arange(count + 1)
-    # log(n! / (k! (n-k)!)) step by step, so that thousands of trials do not overflow.
-    steps = np.log((trials - drawn[:-1]) / (drawn[:-1] + 1.0))
-    ways = np.concatenate([[0.0], np.cumsum(steps)])
-    return float(np.exp(ways + drawn * math.log(rate) + (trials - drawn) * math.log1p(-rate)).sum())
+def validation_at_far(same: Floats, different: Floats, far: float) -> float:
+    """VAL at the largest threshold whose FAR on these pairs is at most far (0 <= far <= 1)."""
+    return validation_rate(same, threshold_at_far(different, far))
 
 
 def best_threshold(distances: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
@@ -272,7 +219,7 @@ def folded_validation(
     values, rates, thresholds = [], [], []
     for number in numbers:
         here = folds == number
-        threshold = threshold_at_far(distances[~here & ~same], far).threshold
+        threshold = threshold_at_far(distances[~here & ~same], far)
         values.append(validation_rate(distances[here & same], threshold))
         rates.append(false_accept_rate(distances[here & ~same], threshold))
         thresholds.append(threshold)
@@ -292,33 +239,6 @@ def even_folds(same: NDArray[np.bool_]) -> NDArray[np.int64]:
         rows = np.flatnonzero(same == kind)
         folds[rows] = np.arange(len(rows)) * _FOLDS // max(1, len(rows))
     return folds
-
-
-def verification(
-    distances: Floats,
-    same: NDArray[np.bool_],
-    *,
-    folds: NDArray[np.int64],
-    rates: Sequence[float] = FALSE_ACCEPT_RATES,
-) -> Iterator[tuple[str, float]]:
-    """All figures of a list of pairs (N,): accuracy over folds, AUC, EER, VAL at each FAR.
-
-    With every VAL its threshold, and the bound of `threshold_at_far` that says how far to trust it.
-    """
-    accepted, refused = distances[same], distances[~same]
-    accuracy = folded_accuracy(distances, same, folds)
-    yield "accuracy", accuracy.mean
-    yield "accuracy standard error", accuracy.standard_error
-    yield "accuracy threshold", best_threshold(distances, same)[0]
-    yield "AUC", area_under_curve(accepted, refused)
-    rate, threshold = equal_error_rate(accepted, refused)
-    yield "EER", rate
-    yield "EER threshold", threshold
-    for wished in rates:
-        at = threshold_at_far(refused, wished)
-        yield f"VAL at FAR {wished:g}", validation_rate(accepted, at.threshold)
-        yield f"threshold at FAR {wished:g}", at.threshold
-        yield f"bound of FAR {wished:g}", at.bound
 
 
 def _some(distances: Floats, kind: str) -> Floats:

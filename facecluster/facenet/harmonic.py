@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from facecluster.errors import TrainingError
 from facecluster.facenet.checkpoint import load
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.evaluation import all_pairs, threshold_at_far, validation_rate
 from facecluster.facenet.training import embed_mirrored
 
-__all__ = ["old_vectors", "validation_across"]
+__all__ = ["old_vectors"]
 
 
 def old_vectors(path: Path, table: FaceTable, *, dimension: int) -> NDArray[np.float32]:
@@ -33,17 +32,3 @@ def old_vectors(path: Path, table: FaceTable, *, dimension: int) -> NDArray[np.f
             f"say --dimension {header.dimension}."
         )
     return embed_mirrored(network, table, size=(header.height, header.width))
-
-
-def validation_across(
-    identities: NDArray[np.int64],
-    new: NDArray[np.float32],
-    old: NDArray[np.float32],
-    far: float,
-) -> float:
-    """VAL at this FAR over all pairs of a new vector and an old one, of two different pictures.
-
-    identities (N,), rows (N, D); O(N^2).
-    """
-    same, different = all_pairs(identities, new, old)
-    return validation_rate(same, threshold_at_far(different, far).threshold)

@@ -19,7 +19,6 @@ from facecluster.facenet import evaluation, parallel
 from facecluster.facenet.augment import MEAN, STD
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.dataset import FaceTable, hold_out
-from facecluster.facenet.harmonic import validation_across
 from facecluster.facenet.header import Header
 from facecluster.facenet.tensor_file import read_tensors, write_tensors
 from facecluster.facenet.training import (
@@ -208,11 +207,12 @@ def judge(training: Training, held: FaceTable, number: int) -> Verdict:
     vectors = embed_mirrored(training.average, held, size=picture_size(training.config))
     across = None
     if training.config.harmonic and held.targets is not None:
-        across = validation_across(held.identities, vectors, held.targets, _FAR)
+        across = evaluation.validation_at_far(
+            *evaluation.all_pairs(held.identities, vectors, held.targets), _FAR
+        )
     same, different = _distances(held.identities, vectors)
-    threshold = evaluation.threshold_at_far(different, _FAR).threshold
-    rate = evaluation.equal_error_rate(same, different)[0]
-    return Verdict(number, evaluation.validation_rate(same, threshold), rate, across)
+    val = evaluation.validation_at_far(same, different, _FAR)
+    return Verdict(number, val, evaluation.equal_error_rate(same, different)[0], across)
 
 
 def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -> Header:
@@ -232,8 +232,8 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
     kinds = np.arange(len(distances)) < len(same)
     thresholds = {
         "verify": evaluation.best_threshold(distances, kinds)[0],
-        "identify": evaluation.threshold_at_far(different, 1e-3).threshold,
-        "group": evaluation.threshold_at_far(different, 1e-4).threshold,
+        "identify": evaluation.threshold_at_far(different, 1e-3),
+        "group": evaluation.threshold_at_far(different, 1e-4),
     }
     header = Header(
         name=output.stem,

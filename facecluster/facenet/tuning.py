@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facecluster.errors import TrainingError
 from facecluster.facenet.checkpoint import load
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.evaluation import all_pairs, threshold_at_far, validation_rate
+from facecluster.facenet.evaluation import all_pairs, validation_at_far
 from facecluster.facenet.header import Header
 from facecluster.facenet.training import (
     Step,
@@ -158,10 +158,7 @@ def trial(identities: Rows, before: Vectors, after: Vectors) -> Trial | None:
     rates = [far for far in _RATES if far * different >= _ACCEPTS - 1e-9]
     if not rates or not same:
         return None
-    old, new = (
-        validation_rate(mine, threshold_at_far(others, rates[0]).threshold)
-        for mine, others in pairs
-    )
+    old, new = (validation_at_far(mine, others, rates[0]) for mine, others in pairs)
     return Trial(same, different, rates[0], old, new)
 
 

@@ -133,8 +133,7 @@ def judged(training: Training, kept: FaceTable) -> dict[str, float]:
     same, different = distances(training, kept)
     figures = {"EER": evaluation.equal_error_rate(same, different)[0]}
     for far in (1e-1, 1e-2, 1e-3):
-        threshold = evaluation.threshold_at_far(different, far).threshold
-        figures[f"VAL@{far:g}"] = evaluation.validation_rate(same, threshold)
+        figures[f"VAL@{far:g}"] = evaluation.validation_at_far(same, different, far)
     return figures
 
 

@@ -33,7 +33,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from facecluster.embed import BUNDLED, find_model, group_threshold, open_model
 from facecluster.facenet.agreement import bcubed, pairwise
-from facecluster.facenet.evaluation import threshold_at_far, validation_rate
+from facecluster.facenet.evaluation import validation_at_far
 from facecluster.grouping import METHODS, Constraints, group
 
 Rows = NDArray[np.float32]
@@ -220,7 +220,7 @@ def hardness(libraries: list[Faces]) -> None:
         first, second = np.triu_indices(len(rows), 1)
         distances = np.maximum(2.0 - 2.0 * rows @ rows.T, 0.0)[first, second]
         same = who[first] == who[second]
-        rate = validation_rate(distances[same], threshold_at_far(distances[~same], 1e-3).threshold)
+        rate = validation_at_far(distances[same], distances[~same], 1e-3)
         sizes = np.unique(who, return_counts=True)[1]
         print(
             f"| {faces.name} | {len(rows)} | {len(sizes)} | {np.mean(sizes <= 3):.0%} "

@@ -139,7 +139,7 @@ def test_thresholds_are_of_vectors_as_a_library_keeps_them(lesson: Lesson, tmp_p
     vectors = embed_mirrored(training.average, held, size=(32, 32))
     _, different = all_pairs(held.identities, vectors)
     for use, rate in (("identify", 1e-3), ("group", 1e-4)):
-        wanted = threshold_at_far(different, rate).threshold
+        wanted = threshold_at_far(different, rate)
         assert header.thresholds[use] == pytest.approx(wanted, rel=1e-4)
 
 
