@@ -38,10 +38,11 @@ def bcubed(labels: Labels, truth: Labels) -> Agreement:
 
     Bagga and Baldwin 1998, as Amigo et al. 2009 recommend; a face counts as in its own company.
     """
-    cells, groups, people = _counts(labels, truth)
-    right = (cells**2).astype(np.float64)
+    table = _table(labels, truth)
+    right = (table.count**2).astype(np.float64)
     return Agreement(
-        float((right / groups).sum() / len(labels)), float((right / people).sum() / len(labels))
+        float((right / table.groups[table.group]).sum() / len(labels)),
+        float((right / table.people[table.person]).sum() / len(labels)),
     )
 
 
@@ -50,25 +51,18 @@ def pairwise(labels: Labels, truth: Labels) -> Agreement:
 
     No pair at all counts as 1.
     """
-    cells, _, _ = _counts(labels, truth)
-    both = int((cells * (cells - 1)).sum())
-
-    def share(sizes: NDArray[np.int64]) -> float:
-        pairs = int((sizes * (sizes - 1)).sum())
-        return both / pairs if pairs else 1.0
-
-    return Agreement(share(_sizes(_apart(labels))), share(_sizes(truth)))
+    table = _table(labels, truth)
+    both = _pairs(table.count)
+    grouped, one_person = _pairs(table.groups), _pairs(table.people)
+    return Agreement(both / grouped if grouped else 1.0, both / one_person if one_person else 1.0)
 
 
 def purity(labels: Labels, truth: Labels) -> float:
     """The share of the faces that show who their group shows most; groups of one are pure."""
-    _counts(labels, truth)
-    groups = _apart(labels)
-    most: dict[int, int] = {}
-    keys, counts = np.unique(np.stack([groups, truth]), axis=1, return_counts=True)
-    for group, count in zip(keys[0].tolist(), counts.tolist(), strict=True):
-        most[group] = max(most.get(group, 0), count)
-    return sum(most.values()) / len(labels)
+    table = _table(labels, truth)
+    most = np.zeros_like(table.groups)
+    np.maximum.at(most, table.group, table.count)
+    return float(most.sum() / len(labels))
 
 
 def grouping(labels: Labels, truth: Labels) -> Iterator[tuple[str, float]]:
@@ -86,32 +80,30 @@ def grouping(labels: Labels, truth: Labels) -> Iterator[tuple[str, float]]:
     yield "share in a group", float(np.mean(labels >= 0))
 
 
-def _counts(
-    labels: Labels, truth: Labels
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """For each (group, person) that occurs: its faces, its group's and its person's."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """How many faces each pair of a group and a person has that occurs: group, person and count are
+    (C,), groups and people the sizes of all groups and people, by their number there."""
+
+    group: Labels
+    person: Labels
+    count: Labels
+    groups: Labels
+    people: Labels
+
+
+def _table(labels: Labels, truth: Labels) -> _Table:
     if labels.shape != truth.shape or labels.ndim != 1:
         raise ValueError(f"labels and truth must be as many, got {labels.shape} and {truth.shape}")
     if len(labels) == 0:
         raise UsageError("There are no faces of known people to compare groups with.")
-    pairs, cells = np.unique(np.stack([_apart(labels), truth]), axis=1, return_counts=True)
-    _, group, group_sizes = np.unique(_apart(labels), return_inverse=True, return_counts=True)
-    _, person, person_sizes = np.unique(truth, return_inverse=True, return_counts=True)
-    size_of_group = dict(zip(_apart(labels).tolist(), group_sizes[group].tolist(), strict=True))
-    size_of_person = dict(zip(truth.tolist(), person_sizes[person].tolist(), strict=True))
-    groups = np.array([size_of_group[g] for g in pairs[0].tolist()], dtype=np.int64)
-    people = np.array([size_of_person[p] for p in pairs[1].tolist()], dtype=np.int64)
-    return cells.astype(np.int64), groups, people
+    # A face in no group is a group of its own.
+    alone = labels.max() + 1 + np.arange(len(labels))
+    _, groups = np.unique(np.where(labels < 0, alone, labels), return_inverse=True)
+    _, people = np.unique(truth, return_inverse=True)
+    (group, person), count = np.unique(np.stack([groups, people]), axis=1, return_counts=True)
+    return _Table(group, person, count, np.bincount(groups), np.bincount(people))
 
 
-def _apart(labels: Labels) -> Labels:
-    """The labels with a number of its own for each face that is in no group."""
-    alone = labels < 0
-    apart: Labels = labels.copy()
-    apart[alone] = labels.max() + 1 + np.arange(int(alone.sum()))
-    return apart
-
-
-def _sizes(labels: Labels) -> NDArray[np.int64]:
-    sizes: Labels = np.unique(labels, return_counts=True)[1].astype(np.int64)
-    return sizes
+def _pairs(sizes: Labels) -> int:
+    return int((sizes * (sizes - 1) // 2).sum())

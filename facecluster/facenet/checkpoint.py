@@ -3,18 +3,17 @@ use them."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from facecluster.errors import ModelError
 from facecluster.facenet.architectures import FaceNet, build
 from facecluster.facenet.header import Header, read_header
+from facecluster.facenet.tensor_file import fingerprint
 
 __all__ = ["load", "save"]
 
@@ -37,7 +36,7 @@ def save(network: FaceNet, path: Path, header: Header) -> Header:
             f"{path} cannot be written: {lost[0]} is too large, as a learning rate makes it that "
             "is too high."
         )
-    written = header.with_fingerprint(_fingerprint(tensors))
+    written = header.with_fingerprint(fingerprint(tensors))
     partial = path.with_suffix(".part")
     try:
         save_file(tensors, os.fspath(partial), metadata=written.to_metadata())
@@ -57,10 +56,10 @@ def load(path: Path) -> tuple[FaceNet, Header]:
     header = read_header(path)
     try:
         tensors = load_file(os.fspath(path))
-        fingerprint = _fingerprint(tensors)
+        found = fingerprint(tensors)
     except (OSError, SafetensorError, TypeError) as error:  # numbers of a kind that numpy has not
         raise ModelError(f"The weights {path} are damaged: {error}") from error
-    if fingerprint != header.fingerprint:
+    if found != header.fingerprint:
         raise ModelError(f"The weights {path} do not match their fingerprint: get a fresh copy.")
     network = build(header.architecture, header.dimension, batch_norm=header.batch_norm)
     for name, counter in network.named_buffers():
@@ -72,12 +71,3 @@ def load(path: Path) -> tuple[FaceNet, Header]:
         first = str(error).splitlines()[1].strip()
         raise ModelError(f"The weights {path} do not fit {header.architecture}: {first}") from error
     return network.eval(), header
-
-
-def _fingerprint(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from facecluster.errors import ModelError
-from facecluster.facenet.tensor_file import read_tensors
+from facecluster.facenet.tensor_file import fingerprint, read_tensors
 
 __all__ = ["ARCHITECTURE", "CLASSES", "DIMENSION", "MARGIN", "SIZE", "load_inception_resnet"]
 
@@ -48,7 +47,7 @@ def load_inception_resnet(path: Path) -> tuple[nn.Module, str]:
             f"{path} does not fit InceptionResnetV1: {len(problems.missing_keys)} tensors are "
             f"missing and {len(problems.unexpected_keys)} unknown, the first is {wrong[0]!r}."
         )
-    return network.eval(), _fingerprint(tensors)
+    return network.eval(), fingerprint(tensors)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -75,12 +74,3 @@ def _drop_logits(tensors: dict[str, Tensor], path: Path) -> None:
             f"{path} has a classifier of shape {shapes}; VGGFace2's has {CLASSES[0]} people, "
             f"CASIA-WebFace's {CLASSES[1]}."
         )
-
-
-def _fingerprint(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()

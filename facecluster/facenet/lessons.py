@@ -253,18 +253,16 @@ def publish(training: Training, held: FaceTable, lesson: Lesson, output: Path) -
 def _distances(
     identities: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Squared distances of the same and of the different pairs of faces, at most so many of each,
-    drawn once."""
-    first, second = np.triu_indices(len(identities), 1)
-    same = identities[first] == identities[second]
+    """Squared distances of the same and of the different pairs of faces; where there are more than
+    _PAIRS of a kind, as many drawn by a fixed seed."""
 
-    def some(kind: NDArray[np.bool_]) -> NDArray[np.float64]:
-        pairs = np.flatnonzero(kind)
-        if len(pairs) > _PAIRS:
-            pairs = np.random.default_rng(0).choice(pairs, _PAIRS, replace=False)
-        return evaluation.squared_distances(vectors[first[pairs]], vectors[second[pairs]])
+    def some(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        if len(distances) <= _PAIRS:
+            return distances
+        return np.random.default_rng(0).choice(distances, _PAIRS, replace=False)
 
-    return some(same), some(~same)
+    same, different = evaluation.all_pairs(identities, vectors)
+    return some(same), some(different)
 
 
 def _note(lesson: Lesson, figures: dict[str, object]) -> None:

@@ -1,16 +1,20 @@
-"""Tensors in the files of torch: read without running anything, written whole or not at all."""
+"""Tensors in the files of torch: read without running anything, written whole or not at all; and
+the fingerprint of tensors."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from facecluster.errors import TrainingError
 
-__all__ = ["read_tensors", "write_tensors"]
+__all__ = ["fingerprint", "read_tensors", "write_tensors"]
 
 
 def read_tensors(path: Path, device: str) -> object:
@@ -38,3 +42,16 @@ def write_tensors(tensors: object, path: Path) -> None:
             partial.unlink()
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise TrainingError(f"{path} cannot be written: {reason}.") from error
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256, in hex digits, of these tensors: their names, types, shapes and numbers.
+
+    They must be on the CPU; TypeError for numbers of a kind that numpy has not.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

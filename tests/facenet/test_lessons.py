@@ -148,6 +148,7 @@ def test_no_more_pairs_of_a_kind_are_compared_than_are_needed(
 ) -> None:
     who = made_table(0).identities
     vectors = np.random.default_rng(0).normal(size=(len(who), 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     whole = lessons._distances(who, vectors)
     assert [len(kind) for kind in whole] == [12, 54]
     monkeypatch.setattr(lessons, "_PAIRS", 7)
