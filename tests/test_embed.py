@@ -28,10 +28,12 @@ from facecluster.facenet.augment import centre_crop, standardise
 from facecluster.facenet.calibration import Calibration, FalseAccepts
 from facecluster.facenet.checkpoint import load, save
 from facecluster.facenet.header import Header
-from facecluster.facenet.int8 import room
+from facecluster.facenet.int8 import usable_ranges
 from facecluster.facenet.precision import Precision
 
-needs_int8 = pytest.mark.skipif(room() is None, reason="nothing here computes in eight bits")
+needs_int8 = pytest.mark.skipif(
+    usable_ranges() is None, reason="nothing here computes in eight bits"
+)
 
 HEADER = Header(
     name="tiny",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from facecluster.errors import ModelError
 from facecluster.facenet.architectures import FaceNet
 from facecluster.facenet.fold import folded
-from facecluster.facenet.int8 import Int8FaceNet, fits, room
+from facecluster.facenet.int8 import Int8FaceNet, fits, usable_ranges
 from facecluster.facenet.precision import Precision, multiplies_bfloat16, multiplies_int8
 
 __all__ = ["Inference"]
@@ -36,9 +36,9 @@ class Inference:
         self.precision = _possible(network, self.device, precision)
         self._mean, self._std = mean, std
         if self.precision == "int8":
-            found = room()
-            assert isinstance(network, FaceNet) and found is not None
-            self._network: nn.Module = Int8FaceNet(network, found, mean=mean, std=std)
+            ranges = usable_ranges()
+            assert isinstance(network, FaceNet) and ranges is not None
+            self._network: nn.Module = Int8FaceNet(network, ranges, mean=mean, std=std)
             return
         self._network = folded(network)
         if self.precision == "bfloat16":
@@ -72,6 +72,6 @@ def _possible(network: nn.Module, device: str, wanted: Precision | None) -> Prec
         return wanted
     if not device.startswith("cpu"):
         return "float32"
-    if (wanted == "int8" or multiplies_int8()) and room() and fits(network):
+    if (wanted == "int8" or multiplies_int8()) and usable_ranges() and fits(network):
         return "int8"
     return "bfloat16" if multiplies_bfloat16() else "float32"

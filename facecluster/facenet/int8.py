@@ -1,10 +1,10 @@
 """An Inception network in whole numbers of eight bits, which processors multiply fastest.
 
-Maps between the layers are bytes. A channel counts in steps of its own, of which `Room.maps` make
-the most that its batch normalisation lets expect: the mean and so many standard deviations. So no
-faces are needed to find them (Nagel et al., "Data-Free Quantization", 2019). ReLU and both kinds of
-pooling pass steps on as they are, and each convolution takes those of its input and of its output
-into its weights. These are rounded to whole numbers, `Room.weights` the largest of each filter.
+Activations are bytes: each channel has a scale of its own, by which the highest value that its
+batch normalisation lets expect, its mean and so many standard deviations, becomes the largest byte.
+So no faces are needed to calibrate it (Nagel et al., "Data-Free Quantization", 2019). ReLU and both
+kinds of pooling leave scales as they are; a convolution's weights absorb those of its input and of
+its output, and are then quantised, each filter by a scale of its own.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ from facecluster.facenet.architectures import Architecture, FaceNet
 from facecluster.facenet.fold import merged
 from facecluster.facenet.layers import ConvUnit, Inception, L2Pool
 
-__all__ = ["Int8FaceNet", "Room", "fits", "room"]
+__all__ = ["Int8FaceNet", "Ranges", "fits", "usable_ranges"]
 
-# A channel that never rises over this counts in steps as if it did.
+# The least value that the largest byte stands for, also of a channel that never rises so high.
 _LEAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The largest whole numbers that the processor adds up rightly: of maps, of weights, and of
-    those weights that see a picture, whose bytes go up to 255; and how many standard deviations of
-    a channel the maps hold."""
+class Ranges:
+    """The largest quantised activation and weight whose products the processor sums without error.
 
-    maps: float
+    first_weights are those of the first convolution, which sees pictures, with bytes up to 255.
+    deviations is how many standard deviations of a channel its activations have room for.
+    """
+
+    activations: float
     weights: float
     first_weights: float
     deviations: float
 
 
 # Processors without VNNI add pairs of products in sixteen bits: two may make no more than 32,767.
-# There as much room for weights as for maps, and less for what hardly comes, moves the distances by
-# two thirds of what 180, 90 and ten deviations do (nn4's card).
-_ROOMS = (Room(255.0, 127.0, 127.0, 10.0), Room(127.0, 127.0, 63.0, 5.0))
+# There as much room for weights as for activations, and less for what hardly comes, moves the
+# distances by two thirds of what 180, 90 and ten deviations do (nn4's card).
+_RANGES = (Ranges(255.0, 127.0, 127.0, 10.0), Ranges(127.0, 127.0, 63.0, 5.0))
 
 
 def fits(network: nn.Module) -> bool:
@@ -57,19 +59,19 @@ def fits(network: nn.Module) -> bool:
 
 
 @functools.cache
-def room() -> Room | None:
-    """The widest room in which this machine computes rightly, None where it does in none.
+def usable_ranges() -> Ranges | None:
+    """The widest ranges in which this machine computes rightly, None where it does in none.
 
     The documentation of torch promises nothing of the operators that its compiler uses.
     """
-    return next(filter(_computes, _ROOMS), None)
+    return next(filter(_computes, _RANGES), None)
 
 
-def _computes(room: Room) -> bool:
-    maps = torch.full((1, 4, 4, 4), int(room.maps), dtype=torch.uint8)
+def _computes(ranges: Ranges) -> bool:
+    maps = torch.full((1, 4, 4, 4), int(ranges.activations), dtype=torch.uint8)
     maps = maps.contiguous(memory_format=torch.channels_last)
     picture = torch.full_like(maps[:, :3], 255)
-    steps, pixels = (torch.full((count,), 0.01, dtype=torch.float64) for count in (4, 3))
+    scales, pixels = (torch.full((count,), 0.01, dtype=torch.float64) for count in (4, 3))
     with torch.random.fork_rng(devices=[]):  # nobody's random numbers are to change by this
         unit, first, layer = (
             ConvUnit(4, 8, 3, batch_norm=True).eval(),
@@ -85,11 +87,11 @@ def _computes(room: Room) -> bool:
             layer(maps.flatten(1) * 0.01).relu(),
         )
         try:
-            made, seen = _Unit(unit, steps, room), _Unit(first, pixels, room, zero=128)
+            made, seen = _Unit(unit, scales, ranges), _Unit(first, pixels, ranges, zero_point=128)
             found = (
-                made(maps) * made.steps.view(1, -1, 1, 1),
-                seen(picture) * seen.steps.view(1, -1, 1, 1),
-                _Hidden(layer, steps, room)(maps),
+                made(maps) * made.scales.view(1, -1, 1, 1),
+                seen(picture) * seen.scales.view(1, -1, 1, 1),
+                _Hidden(layer, scales, ranges)(maps),
             )
         except (AttributeError, NotImplementedError, RuntimeError, TypeError):
             return False
@@ -102,28 +104,29 @@ class Int8FaceNet(nn.Module):
     Made of a FaceNet that `fits`, whose input is (bytes - mean) / std.
     """
 
-    def __init__(self, network: FaceNet, room: Room, *, mean: float, std: float) -> None:
+    def __init__(self, network: FaceNet, ranges: Ranges, *, mean: float, std: float) -> None:
         super().__init__()
         trunk = network.trunk
-        steps = torch.full((3,), 1.0 / std, dtype=torch.float64)
-        zero = round(mean)
+        scales = torch.full((3,), 1.0 / std, dtype=torch.float64)
+        zero_point = round(mean)
+        offset = (zero_point - mean) / std
         layers: list[nn.Module] = []
         for layer in trunk.get_submodule("stem").children():
             if isinstance(layer, ConvUnit):
                 if layers:
-                    unit = _Unit(layer, steps, room)
+                    unit = _Unit(layer, scales, ranges)
                 else:
-                    unit = _Unit(layer, steps, room, zero=zero, offset=(zero - mean) / std)
+                    unit = _Unit(layer, scales, ranges, zero_point=zero_point, offset=offset)
                 layers.append(unit)
-                steps = unit.steps
+                scales = unit.scales
             elif isinstance(layer, nn.MaxPool2d):
                 layers.append(_pooled(layer))
         for inception in trunk.get_submodule("inceptions").children():
-            columns = _Columns(cast("Inception", inception), steps, room)
+            columns = _Columns(cast("Inception", inception), scales, ranges)
             layers.append(columns)
-            steps = columns.steps
+            scales = columns.scales
         self.maps = nn.Sequential(*layers)
-        self.vector = _vector(trunk.get_submodule("vector"), steps, room)
+        self.vector = _vector(trunk.get_submodule("vector"), scales, ranges)
         self.projection = network.projection
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -132,50 +135,53 @@ class Int8FaceNet(nn.Module):
 
 
 class _Unit(nn.Module):
-    """A ConvUnit on maps of bytes; steps are those of its output, (outgoing,)."""
+    """A ConvUnit on maps of bytes; its `scales` are those of the maps it makes, (outgoing,)."""
 
     def __init__(
         self,
         unit: ConvUnit,
-        steps: Tensor,
-        room: Room,
+        scales: Tensor,
+        ranges: Ranges,
         *,
-        zero: int | None = None,
+        zero_point: int | None = None,
         offset: float = 0.0,
     ) -> None:
-        """Of maps in these steps; of a picture in these from byte `zero` on, and `offset` more."""
+        """scales are those of its input: byte b of channel c means b x scales[c].
+
+        Of a picture it means (b - zero_point) x scales[c] + offset.
+        """
         super().__init__()
         norm = cast("nn.BatchNorm2d", unit.normalisation)
         layer = cast("nn.Conv2d", merged(unit.convolution, norm))
         weight, bias = (
             cast("Tensor", part).detach().double() for part in (layer.weight, layer.bias)
         )
-        most = norm.bias.detach() + room.deviations * norm.weight.detach().abs()
-        self.steps = most.double().clamp(min=_LEAST) / room.maps
+        most = norm.bias.detach() + ranges.deviations * norm.weight.detach().abs()
+        self.scales = most.double().clamp(min=_LEAST) / ranges.activations
         bias = bias + offset * weight.sum((1, 2, 3))
-        weight = weight * steps.view(1, -1, 1, 1) / self.steps.view(-1, 1, 1, 1)
-        self.bias = (bias / self.steps).float()
-        most_weight = room.weights if zero is None else room.first_weights
-        rounded, self.scale = _rounded(weight, most_weight)
-        self.zero = zero or 0
+        weight = weight * scales.view(1, -1, 1, 1) / self.scales.view(-1, 1, 1, 1)
+        self.bias = (bias / self.scales).float()
+        most_weight = ranges.weights if zero_point is None else ranges.first_weights
+        rounded, self.weight_scales = _quantized(weight, most_weight)
+        self.zero_point = zero_point or 0
         # Stride, padding, dilation, groups: as oneDNN wants them.
         self.shape = list(layer.stride), list(layer.padding), [1, 1], 1
         self.weight = torch.ops.onednn.qconv_prepack(
-            rounded, self.scale, 1.0, self.zero, *self.shape, None
+            rounded, self.weight_scales, 1.0, self.zero_point, *self.shape, None
         )
         self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, incoming, H, W) -> (B, outgoing, H / stride, W / stride), both bytes."""
         found: Tensor = torch.ops.onednn.qconv2d_pointwise(
-            maps, 1.0, self.zero, self.weight, self.scale, self.zeros, self.bias, *self.shape,
-            1.0, 0, torch.uint8, "relu", [], "",
+            maps, 1.0, self.zero_point, self.weight, self.weight_scales, self.zeros, self.bias,
+            *self.shape, 1.0, 0, torch.uint8, "relu", [], "",
         )  # fmt: skip
         return found
 
 
-def _rounded(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Weights (K, ...) as whole numbers up to `most`, and what these count for each k, (K,)."""
+def _quantized(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Weights (K, ...) as whole numbers up to `most`, and the scale of each filter, (K,)."""
     each = weight.shape[0], *[1] * (weight.ndim - 1)
     scale = (weight.flatten(1).abs().amax(1) / most).clamp(min=1e-12).float()
     return (weight / scale.double().view(each)).round().to(torch.int8).contiguous(), scale
@@ -184,23 +190,23 @@ def _rounded(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
 class _Columns(nn.Module):
     """An Inception on maps of bytes."""
 
-    def __init__(self, inception: Inception, steps: Tensor, room: Room) -> None:
+    def __init__(self, inception: Inception, scales: Tensor, ranges: Ranges) -> None:
         super().__init__()
         self.columns = nn.ModuleList()
         leaving = []
         for column in inception.columns:
             layers = nn.Sequential()
-            mine = steps
+            mine = scales
             for layer in column if isinstance(column, nn.Sequential) else [column]:
                 if isinstance(layer, ConvUnit):
-                    unit = _Unit(layer, mine, room)
+                    unit = _Unit(layer, mine, ranges)
                     layers.append(unit)
-                    mine = unit.steps
+                    mine = unit.scales
                 else:
                     layers.append(_pooled(layer))
             self.columns.append(layers)
             leaving.append(mine)
-        self.steps = torch.cat(leaving)
+        self.scales = torch.cat(leaving)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, incoming, H, W) -> (B, outgoing, H / stride, W / stride), both bytes."""
@@ -247,32 +253,32 @@ class _L2Pool(nn.Module):
         return pooled.sqrt_().add_(0.5).to(torch.int16).to(torch.uint8)
 
 
-def _vector(vector: nn.Module, steps: Tensor, room: Room) -> nn.Module:
+def _vector(vector: nn.Module, scales: Tensor, ranges: Ranges) -> nn.Module:
     if isinstance(vector, nn.Sequential):
-        return _Hidden(cast("nn.Linear", vector[1]), steps, room)
-    return _Mean(steps)
+        return _Hidden(cast("nn.Linear", vector[1]), scales, ranges)
+    return _Mean(scales)
 
 
 class _Mean(nn.Module):
-    """GlobalMean of a map of bytes in these steps."""
+    """GlobalMean of a map of bytes with these scales."""
 
-    def __init__(self, steps: Tensor) -> None:
+    def __init__(self, scales: Tensor) -> None:
         super().__init__()
-        self.steps = steps.float()
+        self.scales = scales.float()
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C) float32."""
-        return functional.adaptive_avg_pool2d(maps.float(), 1).flatten(1) * self.steps
+        return functional.adaptive_avg_pool2d(maps.float(), 1).flatten(1) * self.scales
 
 
 class _Hidden(nn.Module):
-    """The fully connected layer over the whole of a map of bytes in these steps, then ReLU."""
+    """The fully connected layer over the whole of a map of bytes with these scales, then ReLU."""
 
-    def __init__(self, layer: nn.Linear, steps: Tensor, room: Room) -> None:
+    def __init__(self, layer: nn.Linear, scales: Tensor, ranges: Ranges) -> None:
         super().__init__()
         weight = layer.weight.detach().double()
-        weight = weight * steps.repeat_interleave(weight.shape[1] // len(steps))
-        rounded, self.scale = _rounded(weight, room.weights)
+        weight = weight * scales.repeat_interleave(weight.shape[1] // len(scales))
+        rounded, self.weight_scales = _quantized(weight, ranges.weights)
         self.bias = layer.bias.detach()
         self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
         self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
@@ -280,7 +286,7 @@ class _Hidden(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, hidden) float32."""
         found: Tensor = torch.ops.onednn.qlinear_pointwise(
-            maps.flatten(1), 1.0, 0, self.weight, self.scale, self.zeros, self.bias,
+            maps.flatten(1), 1.0, 0, self.weight, self.weight_scales, self.zeros, self.bias,
             1.0, 0, torch.float32, "relu", [], "",
         )  # fmt: skip
         return found

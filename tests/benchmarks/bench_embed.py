@@ -18,7 +18,7 @@ import torch
 
 from facecluster import embed
 from facecluster.embed import BUNDLED, open_model
-from facecluster.facenet.int8 import room
+from facecluster.facenet.int8 import usable_ranges
 from facecluster.facenet.precision import Precision, multiplies_bfloat16
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     precisions: list[Precision] = ["float32"]
     precisions += ["bfloat16"] if multiplies_bfloat16() else []
-    precisions += ["int8"] if room() else []
+    precisions += ["int8"] if usable_ranges() else []
     for precision in precisions:
         embedder = open_model(options.model, device="cpu", precision=precision)
         side = embedder.crop_size

@@ -39,7 +39,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from facecluster.detect import Detector, networks
 from facecluster.embed import BUNDLED, Embedder, open_model, use_one_core
 from facecluster.engines import threads
-from facecluster.facenet.int8 import _Hidden, room
+from facecluster.facenet.int8 import _Hidden, usable_ranges
 from facecluster.library import Library
 from facecluster.records import Box
 from facecluster.scan import Analyzer, scan
@@ -248,7 +248,7 @@ def _peak(kind: torch.dtype) -> float:
     """FLOP/s of a matrix product of 1,024 rows, the best of some."""
     if kind == torch.int8:
         work = partial(
-            _Hidden(torch.nn.Linear(1024, 1024), torch.ones(1024), room()),
+            _Hidden(torch.nn.Linear(1024, 1024), torch.ones(1024), usable_ranges()),
             torch.randint(0, 256, (1024, 1024, 1, 1), dtype=torch.uint8),
         )
     else:

@@ -25,8 +25,10 @@ from facecluster.facenet.layers import ConvUnit, L2Pool
 from facecluster.facenet.precision import multiplies_bfloat16, multiplies_int8
 
 WEIGHTS = Path(int8.__file__).parents[1] / "weights"
-needs_int8 = pytest.mark.skipif(int8.room() is None, reason="nothing here computes in eight bits")
-WIDE, NARROW = int8._ROOMS
+needs_int8 = pytest.mark.skipif(
+    int8.usable_ranges() is None, reason="nothing here computes in eight bits"
+)
+WIDE, NARROW = int8._RANGES
 
 
 def maps(*shape: int, seed: int = 0) -> Tensor:
@@ -50,47 +52,47 @@ def test_pooling_of_bytes_is_torchs_own(height: int, width: int, stride: int, se
     assert (int8._L2Pool(stride)(drawn).float() - middle).abs().max() <= 0.5 + 1e-3
 
 
-def here(room: int8.Room) -> int8.Room:
-    """The room, if this machine has that much."""
-    if room is WIDE and int8.room() is not WIDE:
+def here(ranges: int8.Ranges) -> int8.Ranges:
+    """The ranges, if this machine has them."""
+    if ranges is WIDE and int8.usable_ranges() is not WIDE:
         pytest.skip("this CPU has no VNNI")
-    return room
+    return ranges
 
 
 @needs_int8
-@pytest.mark.parametrize("room", [WIDE, NARROW])
+@pytest.mark.parametrize("ranges", [WIDE, NARROW])
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (7, 2)])
 def test_a_unit_of_bytes_rounds_what_it_is_made_of(
-    kernel: int, stride: int, room: int8.Room
+    kernel: int, stride: int, ranges: int8.Ranges
 ) -> None:
     torch.manual_seed(0)
     unit = ConvUnit(6, 16, kernel, stride=stride, batch_norm=True).eval()
     unit.normalisation.running_mean.normal_()
     unit.normalisation.running_var.uniform_(5, 20)
-    steps = torch.rand(6, dtype=torch.float64) / 50
-    made = int8._Unit(unit, steps, here(room))
-    drawn = (maps(3, 6, 9, 8) * (room.maps / 255)).to(torch.uint8)
+    scales = torch.rand(6, dtype=torch.float64) / 50
+    made = int8._Unit(unit, scales, here(ranges))
+    drawn = (maps(3, 6, 9, 8) * (ranges.activations / 255)).to(torch.uint8)
     with torch.inference_mode():
-        wanted = unit(drawn * steps.view(1, -1, 1, 1).float())
+        wanted = unit(drawn * scales.view(1, -1, 1, 1).float())
         found = made(drawn)
     assert found.dtype == torch.uint8 and found.is_contiguous(memory_format=torch.channels_last)
-    counted = wanted / made.steps.view(1, -1, 1, 1).float()
+    counted = wanted / made.scales.view(1, -1, 1, 1).float()
     # Half a step of rounding, and what the weights' own rounding adds up to.
     assert (found - counted.clamp(max=255)).abs().max() < 3
     assert (found - counted.clamp(max=255)).abs().mean() < 0.5
 
 
 @needs_int8
-@pytest.mark.parametrize("room", [WIDE, NARROW])
-def test_the_first_unit_sees_standardised_pictures(room: int8.Room) -> None:
+@pytest.mark.parametrize("ranges", [WIDE, NARROW])
+def test_the_first_unit_sees_standardised_pictures(ranges: int8.Ranges) -> None:
     torch.manual_seed(0)
     unit = ConvUnit(3, 8, 3, batch_norm=True).eval()
-    steps = torch.full((3,), 1 / STD, dtype=torch.float64)
-    made = int8._Unit(unit, steps, here(room), zero=128, offset=(128 - MEAN) / STD)
+    scales = torch.full((3,), 1 / STD, dtype=torch.float64)
+    made = int8._Unit(unit, scales, here(ranges), zero_point=128, offset=(128 - MEAN) / STD)
     drawn = maps(2, 3, 12, 12)
     with torch.inference_mode():
         wanted = unit((drawn.float() - MEAN) / STD)
-        found = made(drawn) * made.steps.view(1, -1, 1, 1)
+        found = made(drawn) * made.scales.view(1, -1, 1, 1)
     assert (found - wanted).abs().max() < 0.1
 
 
@@ -131,14 +133,15 @@ def test_what_does_not_fit_is_computed_otherwise() -> None:
 def test_the_fastest_precision_of_the_machine_is_taken() -> None:
     made = Inference(build("nns2"), mean=MEAN, std=STD, device="cpu")
     other = "bfloat16" if multiplies_bfloat16() else "float32"
-    assert made.precision == ("int8" if multiplies_int8() and int8.room() else other)
+    assert made.precision == ("int8" if multiplies_int8() and int8.usable_ranges() else other)
     told = Inference(build("nns2"), mean=MEAN, std=STD, device="cpu", precision="float32")
     assert told.precision == "float32"
 
 
-def test_a_machine_without_vnni_computes_in_less_room() -> None:
+def test_a_machine_without_vnni_computes_in_narrower_ranges() -> None:
     program = (
-        "from facecluster.facenet import int8\nassert int8.room() == int8._ROOMS[1], int8.room()\n"
+        "from facecluster.facenet.int8 import _RANGES, usable_ranges\n"
+        "assert usable_ranges() == _RANGES[1], usable_ranges()\n"
     )
     without = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
     if not multiplies_int8():
@@ -147,15 +150,15 @@ def test_a_machine_without_vnni_computes_in_less_room() -> None:
 
 
 def test_operators_that_are_not_there_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert int8.room() in (None, *int8._ROOMS)
+    assert int8.usable_ranges() in (None, *int8._RANGES)
 
     def gone(*_: object) -> Tensor:
         raise NotImplementedError("qconv2d_pointwise")
 
     monkeypatch.setattr(int8._Unit, "forward", gone)
-    assert int8.room.__wrapped__() is None
+    assert int8.usable_ranges.__wrapped__() is None
     monkeypatch.setattr(int8._Unit, "forward", lambda _, maps: torch.zeros_like(maps))
-    assert int8.room.__wrapped__() is None
-    monkeypatch.setattr(inference, "room", lambda: None)
+    assert int8.usable_ranges.__wrapped__() is None
+    monkeypatch.setattr(inference, "usable_ranges", lambda: None)
     made = Inference(build("nns2"), mean=MEAN, std=STD, device="cpu", precision="int8")
     assert made.precision == ("bfloat16" if multiplies_bfloat16() else "float32")
