@@ -76,7 +76,7 @@ def test_the_name_tells_settings_apart():
 
 
 def sums_of(pixels):
-    return detect._sums(pixels, levels.Memory(np.int32))
+    return detect._integral_image(pixels, levels.Memory(np.int32))
 
 
 def area_mean(pixels, height, width):
@@ -129,7 +129,7 @@ def test_what_a_cell_sees_is_a_part_of_the_level_not_rounded(height, width, smal
     level = np.pad(level, ((0, small_h % 2), (0, small_w % 2), (0, 0)), mode="edge")
     rows, columns = level.shape[0] // 2 - 5, level.shape[1] // 2 - 5
     cells = np.array([(x, y) for y in range(rows) for x in range(columns)])
-    seen = detect._cells(sums_of(pixels), small_h, small_w, cells)
+    seen = detect._cell_crops(sums_of(pixels), small_h, small_w, cells)
     for (x, y), crop in zip(cells, seen, strict=True):
         assert np.allclose(crop, level[2 * y : 2 * y + 12, 2 * x : 2 * x + 12], atol=1e-3)
 
@@ -143,7 +143,7 @@ def test_what_a_cell_sees_is_a_part_of_the_level_not_rounded(height, width, smal
 def test_a_cut_is_the_area_mean_of_what_is_inside(corner, side, out):
     pixels = noise(60, 50)
     box = np.array([[*corner, corner[0] + side, corner[1] + side]], dtype=np.float32)
-    cut = detect._cut(sums_of(pixels), box, out)
+    cut = detect._box_crops(sums_of(pixels), box, out)
     x0, y0, x1, y1 = box[0].astype(int)
     x0, y0, x1, y1 = max(x0, 1) - 1, max(y0, 1) - 1, min(x1, 50), min(y1, 60)
     assert cut.shape == (1, out, out, 3)
@@ -158,13 +158,13 @@ def test_sums_of_a_huge_white_picture_do_not_overflow():
 
 def test_sums_use_their_memory_again_and_each_thread_has_its_own():
     memory = levels.Memory(np.int32)
-    first = detect._sums(noise(20, 30), memory)
+    first = detect._integral_image(noise(20, 30), memory)
     smaller = noise(9, 8, seed=1)
-    again = detect._sums(smaller, memory)
+    again = detect._integral_image(smaller, memory)
     assert np.shares_memory(first, again)
     assert np.array_equal(np.diff(np.diff(again, axis=0), axis=1), smaller)
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(detect._sums, smaller, memory).result()
+        other = pool.submit(detect._integral_image, smaller, memory).result()
     assert not np.shares_memory(again, other)
 
 
@@ -190,7 +190,7 @@ def test_suppression_equals_the_plain_loop(count, seed, most):
     corners = generator.integers(0, 40, (count, 2))
     boxes = np.hstack([corners, corners + generator.integers(1, 40, (count, 2))]).astype("f4")
     scores = generator.permutation(count).astype("f4") / 50 + 0.1
-    for of_smaller, function in ((0, detect._overlapping_least), (1, detect._inside_least)):
+    for of_smaller, function in ((0, detect._nms), (1, detect._nms_by_smaller)):
         kept: list[int] = []
         for i in np.argsort(-scores):
             if all(overlap(boxes[i], boxes[j], of_smaller) <= most for j in kept):

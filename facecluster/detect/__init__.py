@@ -85,10 +85,10 @@ class Detector:
         candidates, crops = [], []
         with torch.inference_mode():
             for picture in pictures:
-                sums = _sums(picture.pixels, self._memory)
+                sums = _integral_image(picture.pixels, self._memory)
                 boxes = _refine(cascade.rnet, sums, self._propose(cascade.pnet, picture, sums))
                 candidates.append(boxes)
-                crops.append(_cut(sums, boxes, 48))
+                crops.append(_box_crops(sums, boxes, 48))
             answers = cascade.onet(np.concatenate(crops))
         parts = np.split(answers, np.cumsum([len(boxes) for boxes in candidates])[:-1])
         return [_decided(*each) for each in zip(pictures, candidates, parts, strict=True)]
@@ -106,14 +106,14 @@ class Detector:
             return np.empty((0, 4), dtype=np.float32)
         sizes = [(min(height, int(height * s + 1)), min(width, int(width * s + 1))) for s in scales]
         found = []
-        for scale, (cells, rows) in zip(scales, _look(pnet, sums, sizes), strict=True):
+        for scale, (cells, rows) in zip(scales, _cells_found(pnet, sums, sizes), strict=True):
             good = rows[:, 0] >= LEAST_SCORE["pnet"]
             rows, first = rows[good], 2 * cells[good].astype(np.float32)
             corners = np.floor(np.hstack([first + 1, first + _CELL]) / np.float32(scale))
-            keep = _overlapping_least(corners, rows[:, 0], 0.5)
+            keep = _nms(corners, rows[:, 0], 0.5)
             found.append(np.hstack([corners, rows])[keep])
         rows = np.vstack(found)
-        rows = rows[_overlapping_least(rows[:, :4], rows[:, 4], 0.7)]
+        rows = rows[_nms(rows[:, :4], rows[:, 4], 0.7)]
         sides = np.tile(rows[:, 2:4] - rows[:, :2], 2)
         return _squares(rows[:, :4] + rows[:, 5:] * sides)
 
@@ -124,7 +124,7 @@ def _opened(device: str) -> Cascade:
     return Cascade(device)
 
 
-def _look(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
+def _cells_found(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[Ints, Floats]]:
     """P-Net's cells of each level, (N, 2), and what it says of them, (N, 5)."""
     if not pnet.looks_twice:
         found = []
@@ -132,7 +132,7 @@ def _look(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[In
             found += pnet.found([_level(sums, *size, rounded=False) for size in some])
         return found
     cells = pnet.likely([_level(sums, *size, rounded=True) for size in sizes])
-    crops = [_cells(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
+    crops = [_cell_crops(sums, *size, some) for size, some in zip(sizes, cells, strict=True)]
     answers = pnet(np.concatenate(crops))
     parts = np.split(answers, np.cumsum([len(c) for c in cells])[:-1])
     return list(zip(cells, parts, strict=True))
@@ -140,10 +140,10 @@ def _look(pnet: PNet, sums: Sums, sizes: list[tuple[int, int]]) -> list[tuple[In
 
 def _refine(rnet: Refiner, sums: Sums, boxes: Floats) -> Floats:
     """R-Net's choice of the candidates, moved to fit and square again."""
-    answers = rnet(_cut(sums, boxes, 24))
+    answers = rnet(_box_crops(sums, boxes, 24))
     good = answers[:, 0] > LEAST_SCORE["rnet"]
     rows, answers = boxes[good], answers[good]
-    keep = _overlapping_least(rows, answers[:, 0], 0.7)
+    keep = _nms(rows, answers[:, 0], 0.7)
     return _squares(_moved(rows[keep], answers[keep, 1:]))
 
 
@@ -156,15 +156,15 @@ def _decided(picture: Picture, boxes: Floats, answers: Floats) -> list[Detection
     marks = answers[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
     marks += rows[:, None, :2] - 1
     rows = _moved(rows, answers[:, 1:5])
-    keep = _inside_least(rows, scores, 0.7)
+    keep = _nms_by_smaller(rows, scores, 0.7)
     return [_detection(rows[i], marks[i], float(scores[i]), picture.scale) for i in keep]
 
 
 # Pixels. Pictures are shrunk as torch's area interpolation does it: each pixel is the plain mean of
-# those that it touches. That is four look-ups in a table of sums, whatever the size of the face.
+# those that it touches. That is four look-ups in the integral image, whatever the size of the face.
 
 
-def _sums(pixels: Bytes, memory: Memory) -> Sums:
+def _integral_image(pixels: Bytes, memory: Memory) -> Sums:
     """The sums of all pixels above and to the left, (H + 1, W + 1, 3), kept in memory."""
     height, width = pixels.shape[:2]
     pixels = np.ascontiguousarray(pixels)
@@ -224,15 +224,15 @@ def _columns(rows: Sums, x: Ints) -> Sums:
     return cast(Sums, cv2.remap(rows, places, None, cv2.INTER_NEAREST))  # type: ignore[call-overload]
 
 
-def _cells(sums: Sums, height: int, width: int, cells: Ints) -> Floats:
+def _cell_crops(sums: Sums, height: int, width: int, cells: Ints) -> Floats:
     """What these cells of the level of that size see, (N, 12, 12, 3), not rounded."""
     y0, y1, x0, x1 = _whole(sums, height, width)
     places = 2 * cells[:, :, None] + np.arange(_CELL)
     x, y = np.minimum(places[:, 0], width - 1), np.minimum(places[:, 1], height - 1)
-    return _means(sums, y0[y], y1[y], x0[x], x1[x])
+    return _area_means(sums, y0[y], y1[y], x0[x], x1[x])
 
 
-def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
+def _box_crops(sums: Sums, boxes: Floats, side: int) -> Floats:
     """What each box shows, (N, side, side, 3): what is inside the picture, stretched square."""
     height, width = sums.shape[0] - 1, sums.shape[1] - 1
     x0, y0, x1, y1 = np.trunc(boxes).astype(np.int64).T
@@ -240,10 +240,10 @@ def _cut(sums: Sums, boxes: Floats, side: int) -> Floats:
     x0, y0 = np.clip(x0, 1, width) - 1, np.clip(y0, 1, height) - 1
     y0, y1 = _windows(y0, np.clip(y1, y0 + 1, height) - y0, side)
     x0, x1 = _windows(x0, np.clip(x1, x0 + 1, width) - x0, side)
-    return _means(sums, y0, y1, x0, x1)
+    return _area_means(sums, y0, y1, x0, x1)
 
 
-def _means(sums: Sums, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Floats:
+def _area_means(sums: Sums, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Floats:
     """(N, h, w, 3): the means of all pixels between rows y0, y1, (N, h), and columns x0, x1."""
     shares = _shares(y0, y1)[:, :, None] * _shares(x0, x1)[:, None]
     table = sums.reshape(-1, 3)
@@ -282,16 +282,17 @@ def _windows(
 # Boxes: (N, 4) rows of x0, y0, x1, y1
 
 
-def _overlapping_least(boxes: Floats, scores: Floats, most: float) -> Ints:
-    """Indices of the boxes, best first, that overlap no better one by more than most (IoU)."""
+def _nms(boxes: Floats, scores: Floats, most: float) -> Ints:
+    """Non-maximum suppression: indices of the boxes, best first, whose intersection over union with
+    every better one kept is at most `most`."""
     sized = np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
     # OpenCV's stubs ask for sequences of sequences; arrays are what it likes best.
     kept = cv2.dnn.NMSBoxes(sized, scores, 0.0, most)  # type: ignore[arg-type]
     return np.asarray(kept, dtype=np.int64).reshape(-1)
 
 
-def _inside_least(boxes: Floats, scores: Floats, most: float) -> list[int]:
-    """Indices, best first, of boxes that share with no better one more than most of the smaller."""
+def _nms_by_smaller(boxes: Floats, scores: Floats, most: float) -> list[int]:
+    """As `_nms`, the intersection being taken over the smaller box (facenet-pytorch's "Min")."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2] + 1, 0)
     areas = sides.prod(axis=1)
     kept: list[int] = []
@@ -306,7 +307,7 @@ def _inside_least(boxes: Floats, scores: Floats, most: float) -> list[int]:
 
 
 def _moved(boxes: Floats, shifts: Floats) -> Floats:
-    """The boxes with each side moved by its shift, a share of the box."""
+    """Bounding-box regression: each side moved by its shift, (N, 4), a share of the box."""
     return boxes + shifts * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
 
 
