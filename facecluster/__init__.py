@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from facecluster.analyzer import Analyzer
     from facecluster.detect import Detector
     from facecluster.embed import Embedder, open_model
     from facecluster.errors import FaceclusterError
     from facecluster.library import Library
     from facecluster.records import Analysis, Box, Face, Group, Person, Photo
-    from facecluster.scan import Analyzer
 
 __all__ = [
     "Analysis",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Analyzer": "scan",
+    "Analyzer": "analyzer",
     "Detector": "detect",
     "Embedder": "embed",
     "FaceclusterError": "errors",

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facecluster import align
+from facecluster.analyzer import Analyzer
 from facecluster.evaluate import main_face
-from facecluster.scan import Analyzer
 
 __all__ = ["PIXELS", "QUALITIES", "SETTINGS", "degraded_vectors"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.analyzer import Analyzer
 from facecluster.errors import UsageError
 from facecluster.facenet import agreement
 from facecluster.facenet.evaluation import (
@@ -29,7 +30,6 @@ from facecluster.facenet.evaluation import (
 from facecluster.facenet.pairs import Pairs
 from facecluster.library import Library, ListedFace
 from facecluster.records import Box
-from facecluster.scan import Analyzer
 
 __all__ = [
     "RATES",

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from facecluster.analyzer import Analyzer
 from facecluster.engines import threads
 from facecluster.errors import UnreadableImage
 from facecluster.images import Picture, stamp_of
 from facecluster.library import Library, Unembedded
 from facecluster.moments import file_of
-from facecluster.scan import Analyzer
 
 __all__ = ["Reembedding", "embed_unseen", "read_unchanged"]
 

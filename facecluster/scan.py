@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facecluster import images
-from facecluster.analyzer import Analyzer, Found
+from facecluster.analyzer import Analyzer
 from facecluster.engines import Engine, threads
 from facecluster.library import KnownFile, Library, Unembedded
 from facecluster.missing import check_plugged_in, really_gone
@@ -25,7 +25,7 @@ from facecluster.pace import work
 from facecluster.pipeline import BATCH, Analyse, Here, Look, hashed, read, unread
 from facecluster.records import Analysis, Face, FileStamp, Photo
 
-__all__ = ["Analyzer", "Found", "Scan", "Summary", "scan"]
+__all__ = ["Scan", "Summary", "scan"]
 
 
 @dataclass(slots=True)

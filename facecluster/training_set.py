@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facecluster import align
+from facecluster.analyzer import Analyzer
 from facecluster.errors import TrainingError, UnreadableImage
 from facecluster.evaluate import main_face
 from facecluster.facenet.dataset import FaceTable
 from facecluster.images import Picture, find_images, read
 from facecluster.records import Face
-from facecluster.scan import Analyzer
 
 __all__ = ["MARGIN", "SIDE", "TrainingSet", "read_folder", "read_targets"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.analyzer import Analyzer
 from facecluster.errors import UsageError
 from facecluster.evaluate import embed_main_faces
 from facecluster.images import find_images
-from facecluster.scan import Analyzer
 
 __all__ = ["FRAMES", "average_distances", "frames_of", "video_vector"]
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import watchfiles
 
+from facecluster.analyzer import Analyzer
 from facecluster.errors import MissingRoot
 from facecluster.images import find_images
 from facecluster.library import Library, ListedFace
 from facecluster.records import FileStamp
-from facecluster.scan import Analyzer, scan
+from facecluster.scan import scan
 
 __all__ = ["Arrival", "arrivals", "changes"]
 

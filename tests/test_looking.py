@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from facecluster.analyzer import Analyzer, Found
 from facecluster.cli import main
 from facecluster.cli.looking import Look, chosen_look
 from facecluster.images import LONGEST
 from facecluster.library import Library
-from facecluster.scan import Analyzer, Found, scan
+from facecluster.scan import scan
 
 PHOTO = 4000  # pixels of the longer side of 12 megapixels
 

@@ -8,13 +8,13 @@ from facecluster.cli.output import Progress
 from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
+    from facecluster.analyzer import Analyzer
     from facecluster.cli.looking import Look
     from facecluster.embed import GroupThreshold
     from facecluster.embed import Model as NetworkModel
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library, Model
     from facecluster.reembedding import Reembedding
-    from facecluster.scan import Analyzer
 
 __all__ = [
     "calibration_of",
@@ -88,9 +88,9 @@ def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:
     Both are opened for the first photo, so that a scan of what is known does not wait for torch. A
     look insists: photos that were looked at otherwise are to be looked at again.
     """
+    from facecluster.analyzer import Analyzer
     from facecluster.detect import Detector
     from facecluster.embed import BUNDLED, find_model, open_model
-    from facecluster.scan import Analyzer
 
     chosen = network or BUNDLED
     # A file of the user's may be anything: it is told before the library hears of it.

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from facecluster.analyzer import Analyzer
     from facecluster.library import Library
     from facecluster.people import Identity
     from facecluster.records import Face
-    from facecluster.scan import Analyzer
 
 __all__ = ["COMMANDS"]
 

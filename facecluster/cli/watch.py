@@ -16,8 +16,8 @@ from facecluster.counted import counted
 from facecluster.errors import FaceclusterError, MissingRoot
 
 if TYPE_CHECKING:
+    from facecluster.analyzer import Analyzer
     from facecluster.library import Library
-    from facecluster.scan import Analyzer
     from facecluster.watching import Arrival
 
 __all__ = ["COMMANDS"]

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.analyzer import Analyzer
 from facecluster.detect import Detector
 from facecluster.embed import BUNDLED, open_model
 from facecluster.facenet.agreement import Agreement, bcubed
@@ -30,7 +31,7 @@ from facecluster.grouping import Constraints, group, grow
 from facecluster.library import KeptMerges, Library
 from facecluster.people import extend, regroup
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
-from facecluster.scan import Analyzer, scan
+from facecluster.scan import scan
 
 Rows = NDArray[np.float32]
 THRESHOLD = 1.1

@@ -36,13 +36,14 @@ from large_photos import make_large_photos
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from facecluster.analyzer import Analyzer
 from facecluster.detect import Detector, networks
 from facecluster.embed import BUNDLED, Embedder, open_model, use_one_core
 from facecluster.engines import threads
 from facecluster.facenet.int8 import _Hidden, usable_ranges
 from facecluster.library import Library
 from facecluster.records import Box
-from facecluster.scan import Analyzer, scan
+from facecluster.scan import scan
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "library" / "photos"
 OURS = "facecluster scan"

@@ -20,13 +20,14 @@ import numpy as np
 from measure_tiers import EMPTY, Faces, arguments
 from numpy.typing import NDArray
 
+from facecluster.analyzer import Analyzer
 from facecluster.detect import Detector
 from facecluster.embed import BUNDLED, open_model
 from facecluster.facenet.agreement import bcubed
 from facecluster.grouping import Constraints, attach, attaching, group
 from facecluster.library import Library
 from facecluster.library.tiers import CORE_SCORE, CORE_SHARPNESS, CORE_SIZE, SHELF_SCORE
-from facecluster.scan import Analyzer, scan
+from facecluster.scan import scan
 
 # A large group, the reach and the margin in thresholds.
 RULES = (

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecluster.analyzer import Analyzer
 from facecluster.detect import Detector
 from facecluster.embed import BUNDLED, open_model
 from facecluster.facenet.agreement import bcubed
@@ -30,7 +31,7 @@ from facecluster.library import Library
 from facecluster.library.tiers import CORE_SCORE, CORE_SHARPNESS, CORE_SIZE, SHELF_SCORE
 from facecluster.library.vectors import unpack_vectors
 from facecluster.records import Box
-from facecluster.scan import Analyzer, scan
+from facecluster.scan import scan
 
 EMPTY = np.empty((0, 2), dtype=np.int64)
 Whom = Callable[[Path], str | None]
