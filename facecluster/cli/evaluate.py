@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecluster.cli.network import open_analyzer
-from facecluster.cli.options import check_plot, examples, with_library
+from facecluster.cli.options import check_plot, examples, with_library, write_plot
 from facecluster.cli.output import (
     Form,
     Progress,
@@ -195,10 +195,7 @@ def _plot(path: Path, title: str, results: dict[str, Verification]) -> None:
 
     curves = {name: (one.curve.far, one.curve.val) for name, one in results.items()}
     least = 10.0 ** -len(str(max(one.pairs - one.same for one in results.values())))
-    try:
-        path.write_text(roc_svg(title, curves, least=least), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    write_plot(path, roc_svg(title, curves, least=least))
     note(f"The curve is in {path}.")
 
 

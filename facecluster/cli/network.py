@@ -9,7 +9,7 @@ from facecluster.errors import LibraryError, ModelError
 
 if TYPE_CHECKING:
     from facecluster.analyzer import Analyzer
-    from facecluster.cli.looking import Look
+    from facecluster.cli.detection import DetectionSettings
     from facecluster.embed import GroupThreshold
     from facecluster.embed import Model as NetworkModel
     from facecluster.facenet.calibration import Calibration
@@ -82,11 +82,11 @@ def _try(network: str) -> None:
     embedder.embed(np.full((1, embedder.crop_size, embedder.crop_size, 3), 127, np.uint8))
 
 
-def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:
+def open_analyzer(network: str | None, settings: DetectionSettings | None = None) -> Analyzer:
     """Detector and network, ready to analyse photos; None is the bundled network.
 
-    Both are opened for the first photo, so that a scan of what is known does not wait for torch. A
-    look insists: photos that were looked at otherwise are to be looked at again.
+    Both are opened for the first photo, so that a scan of what is known does not wait for torch.
+    With settings the analyzer insists: photos that were analysed with others are analysed again.
     """
     from facecluster.analyzer import Analyzer
     from facecluster.detect import Detector
@@ -95,10 +95,10 @@ def open_analyzer(network: str | None, look: Look | None = None) -> Analyzer:
     chosen = network or BUNDLED
     # A file of the user's may be anything: it is told before the library hears of it.
     embedder = open_model(chosen, at_once=find_model(chosen).state == "file")
-    if look is None:
+    if settings is None:
         return Analyzer(Detector(), embedder)
-    detector = Detector(min_face=look.pixels, min_share=look.share)
-    return Analyzer(detector, embedder, longest=look.longest, insists=True)
+    detector = Detector(min_face=settings.min_face, min_share=settings.min_share)
+    return Analyzer(detector, embedder, longest=settings.longest, insists=True)
 
 
 def threshold_for(network: str, use: str) -> float:

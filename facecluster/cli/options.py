@@ -35,6 +35,7 @@ __all__ = [
     "examples",
     "group_number",
     "with_library",
+    "write_plot",
 ]
 
 P = ParamSpec("P")
@@ -96,6 +97,14 @@ def check_plot(plot: Path | None) -> None:
         raise UsageError(f"{plot} is no .svg: curves are drawn as SVG.")
     if plot and not plot.parent.is_dir():
         raise UsageError(f"{plot} cannot be written: {plot.parent} is no folder.")
+
+
+def write_plot(plot: Path, svg: str) -> None:
+    """Write a curve where `check_plot` found that one can be written."""
+    try:
+        plot.write_text(svg, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{plot} cannot be written: {error.strerror}.") from error
 
 
 def _remember(context: click.Context, _: click.Parameter, path: Path | None) -> None:

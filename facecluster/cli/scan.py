@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facecluster.cli.detection import detection_options, detection_settings
 from facecluster.cli.groups import NO_GROUPS, group_faces, grouping_figures, tell_grouping
-from facecluster.cli.looking import chosen_look, look_options
 from facecluster.cli.network import default_network, keep, open_analyzer
 from facecluster.cli.options import NamedPath, examples, with_library
 from facecluster.cli.output import hint, json_option, note, print_json, printable
-from facecluster.cli.scan_engines import Engines, open_engines
 from facecluster.cli.scan_progress import carry_out, print_summary
 from facecluster.counted import counted
+from facecluster.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from facecluster.analyzer import Analyzer
+    from facecluster.engines import Engine
     from facecluster.library import Library, Status
     from facecluster.people import Regrouping
+    from facecluster.pipeline import Analyse
     from facecluster.scan import Summary
 
 __all__ = ["COMMANDS", "look_at", "tell_scan"]
@@ -42,7 +46,7 @@ passed_over, skipped, skipped_clips, faces, seconds, interrupted; grouping after
 @click.argument("paths", nargs=-1, required=True, type=NamedPath())
 @click.option("--model", metavar="NAME|PATH", help="The network [default: the library's own].")
 @click.option("--group", "then_group", is_flag=True, help="Group the faces right after.")
-@look_options
+@detection_options
 @click.option(
     "--allow-empty", is_flag=True, help="Believe it when a folder has lost all of its photos."
 )
@@ -89,14 +93,36 @@ def scan(
     """
     if model:
         keep(model)
-    before, look = default_network(library), chosen_look(min_face, thorough)
-    opener = partial(open_analyzer, model or before, look)
-    analyzer, engines = open_engines(opener, jobs=jobs, cluster=cluster)
+    before, settings = default_network(library), detection_settings(min_face, thorough)
+    opener = partial(open_analyzer, model or before, settings)
+    analyzer, engine, analyse = _open_engines(opener, jobs=jobs, cluster=cluster)
     summary, seconds = look_at(
-        library, paths, analyzer, engines, allow_empty=allow_empty, as_json=as_json
+        library, paths, analyzer, engine, analyse, allow_empty=allow_empty, as_json=as_json
     )
     _tell_network(library, before)
     _group_and_tell(library, summary, seconds, then_group, model, as_json)
+
+
+def _open_engines(
+    opener: Callable[[], Analyzer], *, jobs: int | None, cluster: str | None
+) -> tuple[Analyzer, Engine | None, Analyse | None]:
+    """An analyzer, what hashes the files and what analyses them; None is the scan's own choice.
+
+    Workers of --jobs or --dask open their analyzers by the opener, too.
+    """
+    if cluster is not None and jobs:
+        raise UsageError("--jobs is for this machine and --dask for a cluster: choose one.")
+    from facecluster.engines import dask, processes
+    from facecluster.pipeline import Elsewhere
+
+    analyzer = opener()
+    if cluster is not None:
+        # The cluster hashes, too: this machine need not read each file over the network.
+        engine = dask(cluster)
+        return analyzer, engine, Elsewhere(engine, opener, analyzer)
+    if jobs:
+        return analyzer, None, Elsewhere(processes(jobs), opener, analyzer)
+    return analyzer, None, None
 
 
 def _tell_network(library: Library, before: str | None) -> None:
@@ -155,7 +181,8 @@ def look_at(
     library: Library,
     paths: tuple[Path, ...],
     analyzer: Analyzer,
-    engines: Engines | None = None,
+    engine: Engine | None = None,
+    analyse: Analyse | None = None,
     *,
     allow_empty: bool,
     as_json: bool = False,
@@ -164,7 +191,6 @@ def look_at(
     from facecluster.scan import scan as start
 
     began = time.monotonic()
-    engine, analyse = engines or (None, None)
     run = start(library, paths, analyzer, engine=engine, analyse=analyse, allow_empty=allow_empty)
     carry_out(run, began, as_json=as_json)
     return run.summary, time.monotonic() - began

@@ -19,6 +19,7 @@ from facecluster.cli.options import (
     database_option,
     examples,
     with_library,
+    write_plot,
 )
 from facecluster.cli.output import Progress, hint, note
 from facecluster.cli.tune import SHARE, tune_library
@@ -349,10 +350,7 @@ def _tell(
             "VAL at FAR 1e-2": (steps, [one.val for one in verdicts]),
             "EER": (steps, [one.equal_error_rate for one in verdicts]),
         }
-        try:
-            chosen.plot.write_text(steps_svg(output.name, curves), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{chosen.plot} cannot be written: {error.strerror}.") from error
+        write_plot(chosen.plot, steps_svg(output.name, curves))
     hint(
         f"'facecluster scan PATH --model {output}'"
         if done >= training.config.steps

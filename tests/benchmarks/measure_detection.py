@@ -21,7 +21,7 @@ from pathlib import Path
 from facenet_pytorch import MTCNN
 from PIL import Image
 
-from facecluster.cli.looking import Look, chosen_look
+from facecluster.cli.detection import DetectionSettings, detection_settings
 from facecluster.detect import Detector
 from facecluster.images import LONGEST, read
 from facecluster.records import Box
@@ -44,11 +44,12 @@ def matches(found: list[Box], drawn: list[Box], iou: float) -> dict[int, int]:
     return taken
 
 
-def ours(look: Look | None) -> Finder:
-    if look is None:
+def ours(settings: DetectionSettings | None) -> Finder:
+    if settings is None:
         detector, longest = Detector(), LONGEST
     else:
-        detector, longest = Detector(min_face=look.pixels, min_share=look.share), look.longest
+        detector = Detector(min_face=settings.min_face, min_share=settings.min_share)
+        longest = settings.longest
     return lambda path: [face.box for face in detector.detect([read(path, longest=longest)])[0]]
 
 
@@ -102,9 +103,9 @@ def main() -> None:
     if not options.fast:
         finders |= {
             f"facecluster --min-face {options.least:g}": ours(
-                chosen_look((options.least, 0.0), False)
+                detection_settings((options.least, 0.0), False)
             ),
-            "facecluster --thorough": ours(chosen_look(None, True)),
+            "facecluster --thorough": ours(detection_settings(None, True)),
             "facenet-pytorch": theirs(20),
             "facenet-pytorch, min_face_size=32": theirs(32),
         }

@@ -10,21 +10,21 @@ from typing import TypeVar
 
 import click
 
-__all__ = ["Look", "chosen_look", "look_options"]
+__all__ = ["DetectionSettings", "detection_options", "detection_settings"]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The smallest face looked for, and how large photos are read for it.
+class DetectionSettings:
+    """The smallest face looked for, as `Detector` takes it, and how large photos are read for it.
 
-    It has pixels of the full-size photo, or share of its longer side where that is more; longest is
-    what `images.read` takes. No face under 12 pixels of the photo as it is read is found.
+    min_face is in pixels of the full-size photo, min_share of its longer side; the larger counts.
+    longest is what `images.read` takes. No face under 12 pixels of what it gives is found.
     """
 
-    pixels: float
-    share: float
+    min_face: float
+    min_share: float
     longest: int
 
 
@@ -48,8 +48,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # no arguments before c
         self.fail(f"{value!r} is no size: give pixels, like 40, or a share, like 2%.", param, ctx)
 
 
-def look_options(command: Command) -> Command:
-    """The options --min-face and --thorough, for `chosen_look`."""
+def detection_options(command: Command) -> Command:
+    """The options --min-face and --thorough, for `detection_settings`."""
     size = click.option(
         "--min-face",
         type=_Size(),
@@ -65,7 +65,9 @@ def look_options(command: Command) -> Command:
     return size(thorough(command))
 
 
-def chosen_look(min_face: tuple[float, float] | None, thorough: bool) -> Look | None:
+def detection_settings(
+    min_face: tuple[float, float] | None, thorough: bool
+) -> DetectionSettings | None:
     """What the options ask for; None when neither was given."""
     if min_face is None and not thorough:
         return None
@@ -75,4 +77,6 @@ def chosen_look(min_face: tuple[float, float] | None, thorough: bool) -> Look | 
     # Small faces need larger pictures: up to 12 megapixels are read whole.
     larger = thorough or (pixels < 2 * _LEAST and not share)
     longest = 2 * LONGEST if larger else LONGEST
-    return Look(pixels, share, max(longest, math.ceil(_LEAST / share)) if share else longest)
+    if share:
+        longest = max(longest, math.ceil(_LEAST / share))
+    return DetectionSettings(pixels, share, longest)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from facecluster.analyzer import Analyzer, Found
 from facecluster.cli import main
-from facecluster.cli.looking import Look, chosen_look
+from facecluster.cli.detection import DetectionSettings, detection_settings
 from facecluster.images import LONGEST
 from facecluster.library import Library
 from facecluster.scan import scan
@@ -20,42 +20,42 @@ PHOTO = 4000  # pixels of the longer side of 12 megapixels
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Runs `scan` with these options; the look that the analyzer would be opened with."""
+    """Runs `scan` with these options; the settings that the analyzer would be opened with."""
 
     class Enough(Exception):
         pass
 
     def run(tmp_path, *options):
-        looks = []
+        opened = []
 
-        def open_analyzer(network, look):
-            looks.append(look)
+        def open_analyzer(network, settings):
+            opened.append(settings)
             raise Enough
 
         monkeypatch.setattr("facecluster.cli.scan.open_analyzer", open_analyzer)
         database = str(tmp_path / "library.sqlite")
         result = CliRunner().invoke(main, ["--db", database, "scan", str(tmp_path), *options])
-        return looks[0] if isinstance(result.exception, Enough) else result
+        return opened[0] if isinstance(result.exception, Enough) else result
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("options", "look"),
+    ("options", "settings"),
     [
         ([], None),
-        (["--min-face", "40"], Look(40, 0, LONGEST)),
-        (["--min-face", "40px"], Look(40, 0, LONGEST)),
-        (["--min-face", "2%"], Look(1, 0.02, LONGEST)),
-        (["--min-face", " 2.5 % "], Look(1, 0.025, LONGEST)),
-        (["--min-face", "20"], Look(20, 0, 2 * LONGEST)),
-        (["--min-face", "0.5%"], Look(1, 0.005, 2400)),
-        (["--thorough"], Look(16, 0.004, 3000)),
-        (["--thorough", "--min-face", "40"], Look(40, 0, 2 * LONGEST)),
+        (["--min-face", "40"], DetectionSettings(40, 0, LONGEST)),
+        (["--min-face", "40px"], DetectionSettings(40, 0, LONGEST)),
+        (["--min-face", "2%"], DetectionSettings(1, 0.02, LONGEST)),
+        (["--min-face", " 2.5 % "], DetectionSettings(1, 0.025, LONGEST)),
+        (["--min-face", "20"], DetectionSettings(20, 0, 2 * LONGEST)),
+        (["--min-face", "0.5%"], DetectionSettings(1, 0.005, 2400)),
+        (["--thorough"], DetectionSettings(16, 0.004, 3000)),
+        (["--thorough", "--min-face", "40"], DetectionSettings(40, 0, 2 * LONGEST)),
     ],
 )
-def test_the_options_say_how_closely_to_look(tmp_path, asked, options, look):
-    assert asked(tmp_path, *options) == look
+def test_the_options_say_how_closely_to_look(tmp_path, asked, options, settings):
+    assert asked(tmp_path, *options) == settings
 
 
 @pytest.mark.parametrize("size", ["0", "0.5", "0%", "100%", "-3", "two", "4 cm", "", "1e3", "nan"])
@@ -68,9 +68,9 @@ def test_what_is_no_size_is_refused_in_a_sentence(tmp_path, asked, size):
 @pytest.mark.parametrize("size", [(24.0, 0.0), (1.0, 0.008), (1.0, 0.003), (1.0, 0.5)])
 @pytest.mark.parametrize("thorough", [False, True])
 def test_the_smallest_face_of_12_megapixels_is_large_enough_as_read(size, thorough):
-    look = chosen_look(size, thorough)
-    scale = max(factor for factor in (1, 2, 4, 8) if factor == 1 or factor * look.longest <= PHOTO)
-    assert max(look.pixels, look.share * PHOTO) / scale >= 12
+    found = detection_settings(size, thorough)
+    scale = max(factor for factor in (1, 2, 4, 8) if factor == 1 or factor * found.longest <= PHOTO)
+    assert max(found.min_face, found.min_share * PHOTO) / scale >= 12
 
 
 class Blind(Analyzer):
