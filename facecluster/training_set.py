@@ -1,4 +1,4 @@
-"""Faces to train on, from a folder with a folder for each person: found, aligned, kept."""
+"""Faces to train on: of a folder with a folder for each person, or those named in a library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 from zipfile import BadZipFile
@@ -17,15 +19,26 @@ from PIL import Image
 
 from facecluster import align
 from facecluster.analyzer import Analyzer
+from facecluster.engines import threads
 from facecluster.errors import TrainingError, UnreadableImage
 from facecluster.evaluate import main_face
 from facecluster.facenet.dataset import FaceTable
 from facecluster.images import Picture, find_images, read
+from facecluster.library import Library, Unembedded
 from facecluster.records import Face
+from facecluster.reembedding import read_unchanged
 
-__all__ = ["MARGIN", "SIDE", "TrainingSet", "read_folder", "read_targets"]
+__all__ = [
+    "MARGIN",
+    "SIDE",
+    "NamedFaces",
+    "TrainingSet",
+    "read_folder",
+    "read_named_faces",
+    "read_targets",
+]
 
-# The standard crop of 112 pixels with room for shifts, turns and scale.
+# The standard crop of 112 pixels, and so many more on each side for shifts, turns and scale.
 MARGIN = 8
 SIDE = align.TEMPLATE_SIZE + 2 * MARGIN
 _BATCH = 16
@@ -206,9 +219,13 @@ def _faces(pictures: list[Picture], analyzer: Analyzer | None) -> list[Crop]:
 def _main(picture: Picture, faces: Sequence[Face]) -> Crop:
     if not faces:
         return None
-    best = faces[main_face([one.box for one in faces], picture.width, picture.height)]
-    marks = np.asarray(best.landmarks) / picture.scale
-    return align.crop(picture.pixels, marks, SIDE, MARGIN)
+    boxes = [one.box for one in faces]
+    return _aligned(picture, faces[main_face(boxes, picture.width, picture.height)])
+
+
+def _aligned(picture: Picture, face: Face) -> NDArray[np.uint8]:
+    """The standard crop of the face with MARGIN more on each side."""
+    return align.crop(picture.pixels, np.asarray(face.landmarks) / picture.scale, SIDE, MARGIN)
 
 
 def _framed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -216,3 +233,75 @@ def _framed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = align.TEMPLATE_SIZE
     image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
     return np.pad(np.asarray(image), ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
+
+
+# Of one person; more would take the reading of many photos, and drown who has few.
+_MOST = 60
+_NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFaces:
+    """N faces: a table (identities are the library's people, -1 nobody), the day of each (N,)
+    counted from year 1, -1 without a date, and the photos that could not be read."""
+
+    table: FaceTable
+    days: NDArray[np.int64]
+    unreadable: int
+
+
+def read_named_faces(
+    library: Library,
+    *,
+    read: Callable[[Path], Picture],
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> NamedFaces:
+    """Up to 60 named faces of each person, aligned, and whoever is beside them without a name.
+
+    Left out are faces that are ignored or said not to be any. Each photo is read once.
+    """
+    truth = library.statements.truth()
+    person = {fact.face: fact.person or 0 for fact in truth if fact.kind == "is"}
+    hidden = {fact.face for fact in truth if fact.kind in ("ignore", "not-a-face")}
+    chosen = _chosen(person)
+    work = [one for one in library.scanned.located() if chosen & one.faces.keys()]
+    pixels: list[NDArray[np.uint8]] = []
+    people: list[int] = []
+    days: list[int] = []
+    unreadable = 0
+
+    def look(one: Unembedded) -> dict[int, NDArray[np.uint8]] | None:
+        picture = read_unchanged(one, read)
+        wanted = {face for face in one.faces if face in chosen or face not in person} - hidden
+        return {n: _aligned(picture, one.faces[n]) for n in wanted} if picture else None
+
+    with closing(threads()(look, work)) as looks:
+        for done, (one, crops) in enumerate(zip(work, looks, strict=True), start=1):
+            unreadable += crops is None
+            for face, crop in (crops or {}).items():
+                pixels.append(crop)
+                people.append(person.get(face, _NOBODY))
+                days.append(_day(one.photo.taken_at))
+            progress(done, len(work))
+    identities = np.array(people, dtype=np.int64)
+    table = FaceTable(_stacked(pixels), identities, identities, None, MARGIN)
+    return NamedFaces(table, np.array(days, dtype=np.int64), unreadable)
+
+
+def _chosen(person: dict[int, int]) -> set[int]:
+    """The faces to read: of each person at most so many, evenly over their numbers."""
+    faces: dict[int, list[int]] = {}
+    for face in sorted(person):
+        faces.setdefault(person[face], []).append(face)
+    return {
+        mine[place]
+        for mine in faces.values()
+        for place in np.unique(np.linspace(0, len(mine) - 1, min(_MOST, len(mine))).astype(int))
+    }
+
+
+def _day(taken_at: str | None) -> int:
+    try:
+        return date.fromisoformat((taken_at or "")[:10]).toordinal()
+    except ValueError:
+        return _NOBODY

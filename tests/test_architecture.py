@@ -21,7 +21,6 @@ LAYERS = [
     {"scan"},
     {"people", "exchange", "evaluate", "watching", "reembedding"},
     {"training_set", "videos", "degraded"},
-    {"library_faces"},
     {"review", "sheet"},
     {"cli"},
 ]

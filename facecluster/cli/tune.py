@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facecluster.facenet.training import Training
     from facecluster.facenet.tuning import Split, Trial
     from facecluster.library import Library
-    from facecluster.library_faces import NamedFaces
+    from facecluster.training_set import NamedFaces
 
     Vectors = NDArray[np.float32]
 
@@ -98,7 +98,7 @@ def _base(library: Library) -> tuple[str, Path]:
 
 def _faces(library: Library, base: str, share: float, seed: int) -> tuple[NamedFaces, Split]:
     from facecluster.facenet.tuning import split
-    from facecluster.library_faces import read_named_faces
+    from facecluster.training_set import read_named_faces
 
     with Progress("photos") as bar:
         faces = read_named_faces(library, read=open_analyzer(base).read, progress=bar.show)
