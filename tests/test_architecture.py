@@ -20,7 +20,7 @@ LAYERS = [
     {"pipeline"},
     {"scan"},
     {"people", "exchange", "evaluate", "watching", "reembedding"},
-    {"training_set", "videos", "degraded"},
+    {"training_set"},
     {"review", "sheet"},
     {"cli"},
 ]

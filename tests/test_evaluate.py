@@ -208,7 +208,7 @@ def test_a_bad_truth_is_one_sentence(
 
 
 def test_an_ending_that_two_photos_share_is_nobody(grouped: Path, run: Run, tmp_path: Path) -> None:
-    from facecluster.evaluate import _ends
+    from facecluster.evaluate.groups import _ends
 
     ends = _ends({"/a/x.jpg": 1, "/b/x.jpg": 2, "/b/y.jpg": 3})
     assert ends[("y.jpg",)] == 3

@@ -219,8 +219,8 @@ def videos(
     perhaps fold; a video is a folder of frames below DIR. Its main face is taken from the first
     frames that show one; two videos are as far apart as all pairs of their frames on average.
     """
+    from facecluster.evaluate.videos import average_distances, frames_of, video_vector
     from facecluster.facenet.pairs import read_csv_pairs, read_video_splits
-    from facecluster.videos import average_distances, frames_of, video_vector
 
     check_plot(plot)
     csv = pairs.suffix.lower() == ".csv"
@@ -257,8 +257,8 @@ def quality(pairs: Path, images: Path, model: str | None, form: Form) -> None:
     shrunk to 1,600 to 65,536 pixels, and compared with others treated alike. Accuracy and VAL are
     means over the folds.
     """
-    from facecluster.degraded import SETTINGS, degraded_vectors
     from facecluster.evaluate import verification
+    from facecluster.evaluate.degraded import SETTINGS, degraded_vectors
     from facecluster.facenet.pairs import read_pairs
 
     listed = read_pairs(pairs)
@@ -297,9 +297,9 @@ def grouping(library: Library, truth: Path, as_json: bool) -> None:
     number. BCubed precision: of those in a face's group, how many are the same person; recall: of
     those of its person, how many are in its group. A face in no group is alone.
     """
-    from facecluster.evaluate import grouping as compare
+    from facecluster.evaluate.groups import compare_groups
 
-    found = compare(library, truth)
+    found = compare_groups(library, truth)
     if as_json:
         print_json({name.replace(" ", "_"): value for name, value in found.items()})
         return

@@ -1,9 +1,9 @@
-"""Faces made worse on purpose; the command is tested in test_videos.py, on the same photos."""
+"""Faces made worse on purpose; test_evaluate_videos.py runs the command, on the same photos."""
 
 import numpy as np
 from PIL import Image
 
-from facecluster.degraded import SETTINGS, _versions
+from facecluster.evaluate.degraded import SETTINGS, _versions
 
 
 def test_faces_are_made_worse_as_far_as_said() -> None:

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from facecluster import videos
 from facecluster.errors import UsageError
-from facecluster.evaluate import Embedded
+from facecluster.evaluate import Embedded, videos
+from facecluster.evaluate.videos import average_distances, frames_of, video_vector
 from facecluster.facenet.pairs import read_video_splits
-from facecluster.videos import average_distances, frames_of, video_vector
 
 from .conftest import ROOT, SAMPLES, Run
 
