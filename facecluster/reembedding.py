@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from facecluster.analyzer import Analyzer
 from facecluster.engines import threads
@@ -15,6 +13,7 @@ from facecluster.errors import UnreadableImage
 from facecluster.images import Picture, stamp_of
 from facecluster.library import Library, Unembedded
 from facecluster.moments import file_of
+from facecluster.scan import embed_known
 
 __all__ = ["Reembedding", "embed_unseen", "read_unchanged"]
 
@@ -62,7 +61,7 @@ def embed_unseen(
                 ready.append((one, picture))
                 faces += len(one.faces)
             if len(ready) == _BATCH or done == len(work):
-                _keep(library, analyzer, model, ready)
+                embed_known(library, analyzer, model, ready)
                 ready = []
                 progress(done, len(work))
     return Reembedding(model, faces, left)
@@ -78,16 +77,3 @@ def read_unchanged(one: Unembedded, read: Callable[[Path], Picture]) -> Picture 
         return read(path)
     except (OSError, UnreadableImage):
         return None
-
-
-def _keep(
-    library: Library,
-    analyzer: Analyzer,
-    model: int,
-    ready: Sequence[tuple[Unembedded, Picture]],
-) -> None:
-    if not ready:
-        return
-    parts = analyzer.embed([p for _, p in ready], [tuple(one.faces.values()) for one, _ in ready])
-    ids = np.array([face for one, _ in ready for face in one.faces], dtype=np.int64)
-    library.scanned.add_embeddings(model, ids, np.concatenate(parts))

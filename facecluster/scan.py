@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facecluster import images
 from facecluster.analyzer import Analyzer
 from facecluster.engines import Engine, threads
+from facecluster.images import Picture
 from facecluster.library import KnownFile, Library, Unembedded
 from facecluster.missing import check_plugged_in, really_gone
 from facecluster.moments import file_of, is_clip
@@ -25,7 +27,7 @@ from facecluster.pace import work
 from facecluster.pipeline import BATCH, Analyse, Here, Look, hashed, read, unread
 from facecluster.records import Analysis, Face, FileStamp, Photo
 
-__all__ = ["Scan", "Summary", "scan"]
+__all__ = ["Scan", "Summary", "embed_known", "scan"]
 
 
 @dataclass(slots=True)
@@ -228,15 +230,11 @@ class Scan:
 
     def _commit_again(self, batch: Sequence[tuple[Unembedded, Look]]) -> Iterator[Analysis]:
         ready = [(one, look.pictures[0][1]) for one, look in batch if look.pictures]
-        faces = [tuple(one.faces.values()) for one, _ in ready]
-        parts = self._analyzer.embed([picture for _, picture in ready], faces)
-        if ready:
-            ids = np.array([face for one, _ in ready for face in one.faces], dtype=np.int64)
-            self._library.scanned.add_embeddings(self._model, ids, np.concatenate(parts))
-        for (one, _), mine, part in zip(ready, faces, parts, strict=True):
+        parts = embed_known(self._library, self._analyzer, self._model, ready)
+        for (one, _), part in zip(ready, parts, strict=True):
             self.summary.embedded_again += 1
             self.work_done += _work(one.file)
-            yield Analysis(one.file, one.photo, mine, part)
+            yield Analysis(one.file, one.photo, tuple(one.faces.values()), part)
         yield from self._commit([(look.file, [unread(look)]) for _, look in batch if look.error])
 
     def _left_behind(self) -> set[str]:
@@ -252,6 +250,21 @@ class Scan:
 
     def _add(self, analyses: Sequence[Analysis]) -> None:
         self._library.scanned.add(analyses, detector=self._analyzer.detector, model=self._model)
+
+
+def embed_known(
+    library: Library,
+    analyzer: Analyzer,
+    model: int,
+    photos: Sequence[tuple[Unembedded, Picture]],
+) -> list[NDArray[np.float32]]:
+    """Keep embeddings of the known faces of some photos: of each photo the unit rows (N, D)."""
+    faces = [tuple(one.faces.values()) for one, _ in photos]
+    parts = analyzer.embed([picture for _, picture in photos], faces)
+    if photos:
+        ids = np.array([face for one, _ in photos for face in one.faces], dtype=np.int64)
+        library.scanned.add_embeddings(model, ids, np.concatenate(parts))
+    return parts
 
 
 def _look(
