@@ -76,11 +76,10 @@ class Model:
     @property
     def card(self) -> Path | None:
         """The file that tells how the network was made and where it fails, if it is there."""
-        beside = self.path.with_suffix(".md") if self.path else None
         foreign = _foreign(self)
-        if foreign:
-            beside = foreign.measured_file.with_suffix(".md")
-        return beside if beside and beside.is_file() else None
+        file = foreign.measured_file if foreign else self.path
+        card = file.with_suffix(".md") if file else None
+        return card if card and card.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,8 @@ class Embedder:
         # Whole numbers are made of it anyway: bytes are resized in a tenth of the time.
         given = pictures if network.precision == "int8" else pictures.float()
         # Where nothing shrinks both give the same, in a third of the time without.
-        shrinks = any(map(int.__gt__, pictures.shape[2:], self._picture))
+        height, width = self._picture
+        shrinks = self.crop_size > min(height, width)
         return functional.interpolate(
             given, self._picture, mode="bilinear", align_corners=False, antialias=shrinks
         )

@@ -194,19 +194,15 @@ def _find(analyzer: Analyzer, looks: Sequence[Look]) -> list[Look]:
     """The files of a batch, those that are not linked with what is on them."""
     pictures = [picture for look in looks for _, picture in look.pictures]
     found = iter(analyzer.analyze(pictures) if pictures else ())
-    return [
-        look
-        if look.linked
-        else replace(look, analyses=(unread(look),))
-        if not look.pictures
-        else replace(look, analyses=_analyses(look, found), pictures=())
-        for look in looks
-    ]
+    return [look if look.linked else _analysed(look, found) for look in looks]
 
 
-def _analyses(look: Look, found: Iterator[Found]) -> tuple[Analysis, ...]:
-    """What is on each of the file's pictures, of which `found` tells next."""
-    return tuple(_analysis(look, name, picture, next(found)) for name, picture in look.pictures)
+def _analysed(look: Look, found: Iterator[Found]) -> Look:
+    """The file with what `found`, which tells of its pictures next, has on each of them."""
+    if not look.pictures:
+        return replace(look, analyses=(unread(look),))
+    analyses = [_analysis(look, name, picture, next(found)) for name, picture in look.pictures]
+    return replace(look, analyses=tuple(analyses), pictures=())
 
 
 def _analysis(look: Look, name: str, picture: Picture, found: Found) -> Analysis:

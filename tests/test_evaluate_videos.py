@@ -44,7 +44,7 @@ def test_the_first_frames_with_a_face_count(monkeypatch: pytest.MonkeyPatch) -> 
         for path in paths:
             number = int(path.stem)
             looked.append(number)
-            yield Embedded(path, None if number % 2 else rows[number], 1)
+            yield Embedded(path, None if number % 2 else rows[number])
 
     monkeypatch.setattr(videos, "embed_main_faces", look)
     frames = [Path(f"{number}.jpg") for number in range(40)]

@@ -63,7 +63,6 @@ class Embedded:
 
     path: Path
     vector: NDArray[np.float32] | None
-    faces: int
 
 
 def embed_main_faces(analyzer: Analyzer, paths: Sequence[Path]) -> Iterator[Embedded]:
@@ -76,7 +75,7 @@ def embed_main_faces(analyzer: Analyzer, paths: Sequence[Path]) -> Iterator[Embe
             if found.faces:
                 boxes = [face.box for face in found.faces]
                 vector = found.embeddings[main_face(boxes, picture.width, picture.height)]
-            yield Embedded(path, vector, len(found.faces))
+            yield Embedded(path, vector)
 
 
 @dataclass(frozen=True, slots=True)

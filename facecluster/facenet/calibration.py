@@ -88,28 +88,16 @@ class Calibration:
         """P(same | squared distance) when a share `prior` (0 < prior < 1) of the pairs are same."""
         return _logistic(self.log_odds(squared_distance) + math.log(prior / (1.0 - prior)))
 
-    def false_accept_rate(self, threshold: float) -> float:
-        """FAR(d): the share of pairs of strangers within a squared distance.
-
-        Between the counted ones, and below, on straight lines in the logarithms of both.
-        """
-        if threshold <= 0:
-            return 0.0
-        thresholds, rates = self._curve()
-        return math.exp(min(0.0, _on_lines(math.log(threshold), thresholds, rates)))
-
     def threshold(self, rate: float) -> FalseAccepts:
-        """The squared distance that has this FAR (0 < rate <= 1)."""
-        thresholds, rates = self._curve()
+        """The squared distance that has this FAR (0 < rate <= 1).
+
+        Between the kept rates, and below them, on straight lines in the logarithms of both.
+        """
+        points = [(one.rate, one.threshold) for one in reversed(self.rates)]
+        rates, thresholds = np.log([*points, (1.0, _FARTHEST)]).T
         threshold = math.exp(_on_lines(math.log(rate), rates, thresholds))
         counted = min(one.rate for one in self.rates if not one.extrapolated)
         return FalseAccepts(rate, min(threshold, _FARTHEST), rate < counted * (1 - 1e-9))
-
-    def _curve(self) -> tuple[Floats, Floats]:
-        """Logarithms of the thresholds and of the rates, rising."""
-        points = [(one.threshold, one.rate) for one in reversed(self.rates)]
-        thresholds, rates = zip(*points, (_FARTHEST, 1.0), strict=True)
-        return np.log(thresholds), np.log(rates)
 
 
 def fit(same: Floats, different: Floats, *, source: str) -> Calibration:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from facecluster.errors import ModelError
 from facecluster.facenet.tensor_file import fingerprint, read_tensors
 
-__all__ = ["ARCHITECTURE", "CLASSES", "DIMENSION", "MARGIN", "SIZE", "load_inception_resnet"]
+__all__ = ["CLASSES", "DIMENSION", "MARGIN", "SIZE", "load_inception_resnet"]
 
-ARCHITECTURE = "inception_resnet_v1"
 SIZE = 160
 DIMENSION = 512
 # Pixels of the 112 x 112 template on each side: its crops were MTCNN's box, about the height of

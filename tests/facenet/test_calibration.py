@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +82,7 @@ def test_rates_are_counted_where_pairs_are_and_go_on_as_they_fell() -> None:
     st.floats(0, 4),
     st.floats(0, 4),
 )
-def test_nearer_is_never_less_probable_nor_more_often_false(
+def test_nearer_is_never_less_probable_and_rarer_is_never_farther(
     same: list[float], different: list[float], one: float, other: float
 ) -> None:
     try:
@@ -89,19 +91,24 @@ def test_nearer_is_never_less_probable_nor_more_often_false(
         return
     near, far = sorted((one, other))
     assert 1 >= found.probability(near) >= found.probability(far) >= 0
-    assert 0 <= found.false_accept_rate(near) <= found.false_accept_rate(far) * (1 + 1e-6) <= 1.001
     thresholds = [found.threshold(rate).threshold for rate in (1.0, 0.5, 0.1, 1e-3, 1e-7, 1e-12)]
     assert thresholds == sorted(thresholds, reverse=True)
     assert thresholds[-1] >= 0 and thresholds[0] <= 4
 
 
 def test_a_threshold_has_its_rate() -> None:
-    found = fit(*drawn(5000), source="drawn")
-    for rate in (0.3, 0.05, 1e-3, 3e-6, 1e-9):
+    same, different = drawn(5000)
+    found = fit(same, different, source="drawn")
+    for rate in (0.1, 1e-2, 1e-3, 3e-6, 1e-9):
         there = found.threshold(rate)
-        assert found.false_accept_rate(there.threshold) == pytest.approx(rate, rel=1e-3)
         assert there.extrapolated == (rate < 1e-2 / 5)
-    assert found.false_accept_rate(0.0) == 0.0
+        if not there.extrapolated:
+            assert np.mean(different <= there.threshold) == pytest.approx(rate, rel=0.05)
+    for one, rarer in itertools.pairwise(found.rates):
+        assert found.threshold(one.rate).threshold == pytest.approx(one.threshold)
+        between = found.threshold(math.sqrt(one.rate * rarer.rate)).threshold
+        assert between == pytest.approx(math.sqrt(one.threshold * rarer.threshold))
+    assert found.threshold(1.0).threshold == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(("same", "different"), [(19, 150), (150, 99)])

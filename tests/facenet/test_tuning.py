@@ -114,11 +114,12 @@ def test_thresholds_and_probabilities_follow_the_distances_of_strangers() -> Non
     new = move.moved(old)
     assert new.thresholds == pytest.approx({u: 0.1 + 0.5 * t for u, t in old.thresholds.items()})
     assert old.calibration is not None and new.calibration is not None
-    for distance in (0.5, 1.0, 1.5):
-        for tell in ("probability", "false_accept_rate"):
-            wanted = getattr(old.calibration, tell)(distance)
-            assert getattr(new.calibration, tell)(move(distance)) == pytest.approx(wanted, rel=0.3)
-    assert new.calibration.probability(move(1.1)) == pytest.approx(old.calibration.probability(1.1))
+    for distance in (0.5, 1.1, 1.5):
+        wanted = old.calibration.probability(distance)
+        assert new.calibration.probability(move(distance)) == pytest.approx(wanted)
+    for rate in (1e-2, 1e-4):
+        wanted = move(old.calibration.threshold(rate).threshold)
+        assert new.calibration.threshold(rate).threshold == pytest.approx(wanted)
     assert move(-9) > 0 and move(9) == 4
 
 
