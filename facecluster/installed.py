@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -69,5 +70,7 @@ def install(file: Path) -> Path:
         shutil.copyfile(file, partial)
         os.replace(partial, target)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise ModelError(f"{file} cannot be copied to {target}: {error.strerror}.") from error
     return target

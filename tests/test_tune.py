@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from facecluster.cli import tune as tuning
+from facecluster.errors import ModelError
 from facecluster.facenet.tuning import Trial
 from facecluster.installed import folder, free_name, install, installed_file
 from facecluster.library import Library
@@ -219,7 +221,6 @@ def test_a_published_network_cannot_be_tuned(database: Path, run: Run) -> None:
 
 
 def test_a_network_is_kept_under_its_name(small: Path, tmp_path: Path) -> None:
-    from facecluster.errors import ModelError
     from facecluster.facenet.checkpoint import load, save
 
     assert free_name("small") == "small-1"
@@ -236,6 +237,19 @@ def test_a_network_is_kept_under_its_name(small: Path, tmp_path: Path) -> None:
             install(other)
     install(other.rename(tmp_path / "small-1.safetensors"))
     assert free_name("small") == "small-2"
+
+
+def test_a_full_disk_leaves_nothing_of_a_network(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_some(source: Path, target: Path) -> None:
+        target.write_bytes(b"some")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", copy_some)
+    with pytest.raises(ModelError, match=r"cannot be copied to .*: No space left"):
+        install(small)
+    assert not list(folder().iterdir())
 
 
 def test_a_copy_of_a_bundled_network_is_that_network(tmp_path: Path) -> None:
