@@ -57,8 +57,8 @@ class Look:
 class Analyse(Protocol):
     """Turns hashed files into analysed ones, in batches to be committed together, in order.
 
-    Linked ones come out as they went in. Those that are alone are retried: each is a batch of its
-    own, and what is lost again is given up as unreadable.
+    Linked ones come out as they went in. alone is for files whose worker died: each is a batch of
+    its own, and one whose worker dies again comes out as unreadable.
     """
 
     def __call__(

@@ -34,12 +34,12 @@ __all__ = ["Scan", "Summary", "embed_known", "scan"]
 class Summary:
     """A scan in figures, of files; faces counts those found in analysed photos.
 
-    clips of those found are video clips. linked files have content known from another file;
-    embedded_again photos, among them single frames of clips, keep their faces and get vectors of
-    another model; removed files are no longer there; still_unreadable ones could not be read before
-    either and are as they were, so nobody tried; passed_over counts folders and files that could
-    not even be listed; skipped ones are RAW photos and clips, clips
-    being skipped_clips, that are new or changed where the package to read them is not installed.
+    clips are those of the found that are video clips. linked files have content known from another
+    file; embedded_again photos, among them single frames of clips, keep their faces and get vectors
+    of another model; removed files are no longer there; still_unreadable ones could not be read
+    before either and are as they were, so nobody tried; passed_over counts folders and files that
+    could not even be listed; skipped ones are new or changed RAW photos and clips (skipped_clips)
+    where the package to read them is not installed.
     """
 
     found: int = 0

@@ -1,4 +1,8 @@
-"""A whole training: sittings that go on where the last one stopped, judged on people held out."""
+"""A whole training run that can be stopped: kept in a folder, validated on people held out.
+
+A `Lesson` is the run's folder; a sitting is what one process does of it, going on where the last
+one stopped; a `Verdict` is one validation, by which the best network and early stopping are chosen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights follow their gradients, and how fast at which step."""
+"""The optimisers, the schedule of the learning rate, and one step of descent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ __all__ = ["descend", "learning_rate", "optimiser"]
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Rises over the warm-up, stays, and falls to zero over the cool-down."""
+    """The rate at this step, from 0 on: it rises over the warm-up, stays, and falls over the
+    cool-down to zero."""
     rising = min(1.0, (step + 1) / max(1, config.warmup))
     falling = min(1.0, (config.steps - step) / max(1, config.cooldown))
     return config.learning_rate * min(rising, falling)
 
 
 def descend(training: Training, loss: Tensor) -> None:
-    """One step down the loss, at this step's learning rate; the processes' gradients are summed."""
+    """One step of the optimiser down the loss, at this step's learning rate, and of the average.
+
+    Counts the step. The gradients of all processes are summed, and clipped to a norm of 5.
+    """
     rate = learning_rate(training.config, training.step)
     for group in training.optimiser.param_groups:
         group["lr"] = rate

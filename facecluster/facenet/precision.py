@@ -1,4 +1,4 @@
-"""Where arithmetic of less precision is worth it."""
+"""Which precisions this machine computes fast: bfloat16, whole numbers of eight bits."""
 
 from __future__ import annotations
 

@@ -191,13 +191,14 @@ def train(training: Training, table: FaceTable) -> Iterator[Step]:
 
 
 def variations(training: Training) -> torch.Generator:
-    """What decides this step's variations in this process, by the seed alone."""
+    """The random generator of this step's variations: the same for a seed, a step and a process."""
     seed = training.config.seed * 1_000_003 + training.step + parallel.rank() * 1_000_000_007
     return torch.Generator().manual_seed(seed)
 
 
 def target_bank(training: Training, targets: NDArray[np.float32]) -> Tensor | None:
-    """The targets to tell each face from, drawn once by the seed."""
+    """The targets (N, D) that the contrastive loss tells each face from, drawn once by the seed;
+    None where that loss has no weight."""
     config = training.config
     if not config.contrastive_weight:
         return None
@@ -239,8 +240,11 @@ def _update(
     identities: NDArray[np.int64],
     even: int,
 ) -> tuple[float, float, int]:
-    """One step; pictures and targets are this process's, `even` of them drawn evenly, identities
-    those of the whole batch."""
+    """One step of descent: the distillation loss, the triplet loss, and the count of triplets.
+
+    pictures and targets are this process's, the first `even` of them drawn evenly; identities are
+    those of the whole batch.
+    """
     config = training.config
     with half_precision(training.device, config.half_precision):
         embeddings = training.network(pictures.contiguous(memory_format=torch.channels_last))
@@ -259,7 +263,7 @@ def _update(
 def taught_losses(
     config: TrainingConfig, embeddings: Tensor, targets: Tensor, bank: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The distance to a teacher's embeddings, and all losses by a teacher as they are weighed."""
+    """The distillation loss, and the weighted sum of all losses against a teacher's embeddings."""
     regression = distillation_loss(embeddings, targets)
     total = config.distill_weight * regression
     if config.relational_weight:
@@ -344,7 +348,7 @@ def _mine(training: Training, table: FaceTable) -> NDArray[np.int64]:
 
 
 def _rows(training: Training, table: FaceTable, step: int) -> NDArray[np.int64]:
-    """Those drawn evenly, then those for the triplets."""
+    """The step's batch, as rows of the table: those drawn evenly, then those for the triplets."""
     config = training.config
     rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     if config.batch:
