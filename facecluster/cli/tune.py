@@ -175,13 +175,13 @@ def _install(training: Training, path: Path, base: str, held: Held) -> str:
     """Write the network under a free name, with thresholds that let as many strangers in."""
     from facecluster.facenet.checkpoint import save
     from facecluster.facenet.header import read_header
-    from facecluster.facenet.tuning import like_before
+    from facecluster.facenet.tuning import fit_distance_map
     from facecluster.installed import folder, free_name
 
     old = read_header(path)
     name = free_name(re.sub(r"-tuned-\d+$", "", base) + "-tuned")
-    moved = like_before(held.identities, held.before, held.after).moved(old)
-    header = replace(moved, name=name, created=date.today().isoformat())
+    to_tuned = fit_distance_map(held.identities, held.before, held.after)
+    header = replace(to_tuned.moved(old), name=name, created=date.today().isoformat())
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     save(training.average, folder() / f"{name}.safetensors", header)
     return name

@@ -5,8 +5,8 @@ Both are fitted to the squared distances of development pairs, kept in a model's
 numbers, and hold for faces like those of the pairs only: relatives and children are nearer.
 
 P(same | d2) is a logistic regression (Platt, 1999) on the squared distance, both kinds of pairs
-with equal weight, so at equal odds; `probability` moves it to other odds. On Labeled Faces in the
-Wild the log odds are straight from 0.5 to 2.0, as far as there are pairs, so no freer curve fits.
+with equal weight, so at equal odds. On Labeled Faces in the Wild the log odds are straight from 0.5
+to 2.0, as far as there are pairs, so no freer curve fits.
 
 False-accept rates (section 4) are counted as far down as some pairs are accepted. Below, the
 rate falls as a power of the distance, as it must on a sphere where only the number of dimensions
@@ -81,12 +81,15 @@ class Calibration:
         return found
 
     def log_odds(self, squared_distance: float) -> float:
-        """The natural logarithm of the odds of one person to two, when both are as frequent."""
+        """The natural logarithm of the odds of one person to two, when both are as frequent.
+
+        Other frequencies shift it: with a share p of pairs of one person, by log(p / (1 - p)).
+        """
         return self.intercept + self.slope * squared_distance
 
-    def probability(self, squared_distance: float, *, prior: float = 0.5) -> float:
-        """P(same | squared distance) when a share `prior` (0 < prior < 1) of the pairs are same."""
-        return _logistic(self.log_odds(squared_distance) + math.log(prior / (1.0 - prior)))
+    def probability(self, squared_distance: float) -> float:
+        """P(same | squared distance) when pairs of one person and of two are as frequent."""
+        return _logistic(self.log_odds(squared_distance))
 
     def threshold(self, rate: float) -> FalseAccepts:
         """The squared distance that has this FAR (0 < rate <= 1).

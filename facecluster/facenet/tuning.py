@@ -29,7 +29,7 @@ __all__ = [
     "DistanceMap",
     "Split",
     "Trial",
-    "like_before",
+    "fit_distance_map",
     "split",
     "trial",
     "tune",
@@ -191,11 +191,12 @@ class DistanceMap:
         return dataclasses.replace(header, thresholds=thresholds, calibration=new)
 
 
-def like_before(identities: Rows, before: Vectors, after: Vectors) -> DistanceMap:
-    """Where the distances went at which the network accepts as many strangers as it did.
+def fit_distance_map(identities: Rows, before: Vectors, after: Vectors) -> DistanceMap:
+    """The map from a network's squared distances to the tuned one's that keeps each FAR as it was.
 
-    A straight line through the quantiles of both networks' distances between different people, over
-    the nearest fifth of them: distances below the nearest pair are on the same line.
+    identities (N,), the same faces' unit rows by both networks (N, D). A straight line through the
+    quantiles of both networks' distances of different pairs, over the nearest fifth of them;
+    distances below the nearest pair are on the same line.
     """
     shares = np.linspace(0.01, 0.2, 20)
     old, new = (np.quantile(all_pairs(identities, rows)[1], shares) for rows in (before, after))

@@ -42,9 +42,8 @@ def test_the_probability_is_the_one_the_pairs_were_drawn_from() -> None:
     for distance in (1.2, 1.4, 1.5, 1.6, 1.8):
         true = 1 / (1 + np.exp(-(36 - 24 * distance)))
         assert found.probability(distance) == pytest.approx(true, abs=0.02)
-    # Among a thousand strangers one is the person.
-    odds = np.exp(found.log_odds(1.2)) * 0.001 / 0.999
-    assert found.probability(1.2, prior=0.001) == pytest.approx(odds / (1 + odds))
+    odds = np.exp(found.log_odds(1.2))
+    assert found.probability(1.2) == pytest.approx(odds / (1 + odds))
     assert found.probability(-1e3) == 1.0 and found.probability(1e3) == 0.0
 
 

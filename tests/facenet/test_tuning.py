@@ -20,7 +20,7 @@ from facecluster.facenet.training import embed_mirrored
 from facecluster.facenet.tuning import (
     TUNING,
     DistanceMap,
-    like_before,
+    fit_distance_map,
     split,
     trial,
     tune,
@@ -100,12 +100,12 @@ def test_few_pairs_are_no_trial() -> None:
 
 def test_thresholds_and_probabilities_follow_the_distances_of_strangers() -> None:
     who, rows = points(0, 0.4)
-    same = like_before(who, rows, rows)
+    same = fit_distance_map(who, rows, rows)
     assert (same.offset, same.factor) == pytest.approx((0.0, 1.0), abs=1e-6)
     # One more common dimension brings every pair nearer by the same factor.
     nearer = np.concatenate([rows, np.full((60, 1), 0.5, dtype=np.float32)], axis=1)
     nearer /= np.linalg.norm(nearer, axis=1, keepdims=True)
-    found = like_before(who, rows, nearer)
+    found = fit_distance_map(who, rows, nearer)
     assert (found.offset, found.factor) == pytest.approx((0.0, 1 / 1.25), abs=1e-4)
     bundled = find_model(BUNDLED).path
     assert bundled is not None
