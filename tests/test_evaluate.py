@@ -11,7 +11,7 @@ import pytest
 
 from facecluster.errors import UsageError
 from facecluster.evaluate import RATES, verification
-from facecluster.facenet.pairs import Pairs, read_csv_pairs, read_pairs
+from facecluster.facenet.pairs import Pairs
 
 from .conftest import SAMPLES, Run
 
@@ -83,36 +83,6 @@ def test_a_fold_of_one_kind_is_told() -> None:
     pairs, vectors = made(0)
     with pytest.raises(UsageError, match="Fold 0 has no pairs of one person, or none of two"):
         verification(pairs, vectors, np.array([0, 2, 4, 41, 43, 80, 81]))
-
-
-def test_csv_pairs_with_folds_and_other_columns(tmp_path: Path) -> None:
-    file = tmp_path / "p.csv"
-    file.write_text("a,b,same,fold,age\nx.jpg,y.jpg,1,0,old\nx.jpg,z.jpg,no,3,young\n")
-    pairs = read_pairs(file)
-    assert (pairs.left, pairs.right) == (("x.jpg", "x.jpg"), ("y.jpg", "z.jpg"))
-    assert pairs.same.tolist() == [True, False]
-    assert pairs.folds.tolist() == [0, 3]
-    assert pairs.more == {"age": ("old", "young")}
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("a,b\nx,y\n", "has no column same"),
-        ("", "has no column a"),
-        ("a,b,same\nx,y,1\nx,,1\n", "in its line 3"),
-        ("a,b,same\nx,y,perhaps\n", "in its line 2"),
-        ("a,b,same,fold\nx,y,1,-1\n", "in its line 2"),
-        ("a,b,same\nx\n", "in its line 2"),
-        ("a,b,same\n", "has no pairs below its first line"),
-        (f"a,b,same,fold\nx,y,1,{2**64}\n", "in its line 2"),
-    ],
-)
-def test_a_bad_list_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    file = tmp_path / "p.csv"
-    file.write_text(text)
-    with pytest.raises(UsageError, match=sentence):
-        read_csv_pairs(file)
 
 
 @pytest.fixture(scope="module")

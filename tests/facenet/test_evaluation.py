@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,16 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facecluster.errors import UsageError
-from facecluster.facenet import agreement as a
 from facecluster.facenet import evaluation as e
-from facecluster.facenet.pairs import read_lfw_pairs
 
 # Few different values, so that ties are common.
 DISTANCES = st.lists(st.integers(0, 12).map(lambda n: n / 4), min_size=1, max_size=25).map(
     lambda values: np.array(values, dtype=np.float64)
-)
-LABELS = st.lists(st.tuples(st.integers(-1, 4), st.integers(0, 4)), min_size=1, max_size=25).map(
-    lambda rows: np.array(rows, dtype=np.int64).T
 )
 Floats = NDArray[np.float64]
 
@@ -111,93 +105,6 @@ def test_no_pairs_are_one_clear_sentence() -> None:
 def test_squared_distances_are_squared() -> None:
     left, right = np.array([[1.0, 0], [0, 1]], dtype=np.float32), np.array([[1.0, 0], [0, -1]])
     assert e.squared_distances(left, right).tolist() == [0.0, 4.0]
-
-
-def test_lfw_lists_of_both_forms_are_read(tmp_path: Path) -> None:
-    development = tmp_path / "pairsDevTest.txt"
-    development.write_text("2\nAnn_A\t1\t3\nBob\t2\t10\nAnn_A\t1\tBob\t2\nCy\t4\tAnn_A\t9\n")
-    pairs = read_lfw_pairs(development)
-    assert pairs.left[0] == "Ann_A/Ann_A_0001.jpg" and pairs.right[1] == "Bob/Bob_0010.jpg"
-    assert (pairs.left[3], pairs.right[3]) == ("Cy/Cy_0004.jpg", "Ann_A/Ann_A_0009.jpg")
-    assert pairs.same.tolist() == [True, True, False, False] and not pairs.folds.any()
-    view2 = tmp_path / "pairs.txt"
-    view2.write_text("2\t1\nA\t1\t2\nA\t1\tB\t1\nC\t1\t2\nC\t1\tD\t1\n")
-    pairs = read_lfw_pairs(view2)
-    assert pairs.folds.tolist() == [0, 0, 1, 1] and len(pairs) == 4
-    assert pairs.same.tolist() == [True, False, True, False]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("hello", "not a list"),
-        ("", "has no pairs"),
-        ("\n", "has no pairs"),
-        ("2\nA\t1\t2\n", "does not fit"),
-        ("1\t2\t3\n", "does not fit"),
-        ("0\n", "does not fit"),
-        ("1\nA\t1\t2\nA\t1\t2\n", "line 3"),
-        ("1\nA\t1\tx\nA\t1\tB\t2\n", "line 2"),
-        ("1\nA\t1\t²\nA\t1\tB\t2\n", "line 2"),
-        (f"1\nA\t1\t2\nA\t1\tB\t{'9' * 5000}\n", "line 3"),
-    ],
-)
-def test_other_files_are_refused(content: str, reason: str, tmp_path: Path) -> None:
-    path = tmp_path / "pairs.txt"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(UsageError, match=reason):
-        read_lfw_pairs(path)
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_lfw_pairs(tmp_path / "none.txt")
-
-
-@given(LABELS)
-@settings(max_examples=200)
-def test_agreement_equals_naive_loops(rows: NDArray[np.int64]) -> None:
-    labels, truth = rows
-    n = range(len(labels))
-
-    def together(i: int, j: int) -> bool:
-        return i == j or bool(labels[i] == labels[j] >= 0)
-
-    groups = [[j for j in n if together(i, j)] for i in n]
-    people = [[j for j in n if truth[i] == truth[j]] for i in n]
-    both = [len(set(groups[i]) & set(people[i])) for i in n]
-    found = a.bcubed(labels, truth)
-    assert found.precision == pytest.approx(
-        sum(b / len(g) for b, g in zip(both, groups, strict=True)) / len(n)
-    )
-    assert found.recall == pytest.approx(
-        sum(b / len(p) for b, p in zip(both, people, strict=True)) / len(n)
-    )
-    pairs = [(i, j) for i in n for j in range(i)]
-    grouped, one = (
-        [p for p in pairs if together(*p)],
-        [p for p in pairs if truth[p[0]] == truth[p[1]]],
-    )
-    right = len(set(grouped) & set(one))
-    found = a.pairwise(labels, truth)
-    assert found.precision == (right / len(grouped) if grouped else 1.0)
-    assert found.recall == (right / len(one) if one else 1.0)
-    distinct = {tuple(group) for group in groups}
-    most = sum(max(sum(truth[i] == t for i in group) for t in truth) for group in distinct)
-    assert a.purity(labels, truth) == pytest.approx(most / len(n))
-
-
-def test_the_figures_of_a_grouping() -> None:
-    labels, truth = np.array([0, 0, 1, 1, -1]), np.array([7, 7, 8, 8, 8])
-    figures = dict(a.grouping(labels, truth))
-    assert figures["BCubed precision"] == figures["purity"] == 1.0
-    assert figures["BCubed recall"] == pytest.approx((2 + 2 * 2 / 3 + 1 / 3) / 5)
-    assert (figures["groups"], figures["people"], figures["share in a group"]) == (2, 2, 0.8)
-    assert a.Agreement(0.0, 0.0).f == 0.0
-
-
-def test_labels_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="as many"):
-        a.bcubed(np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64))
-    with pytest.raises(UsageError, match="no faces"):
-        a.bcubed(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 def test_distances_that_rounding_parts_are_no_threshold() -> None:
