@@ -108,8 +108,6 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_js
 
     known = library.overview.names()
     number = group_number(words[0]) if len(words) == 2 and not faces else None
-    if number is not None or (faces and len(words) == 1):
-        _check_no_number(words[-1:])
     if faces and len(words) == 1:
         text = shlex.join(["name", *(f"--face={face}" for face in faces), words[0]])
         said = name_faces(library, faces, words[0], command=text)
@@ -146,7 +144,6 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
     from facecluster.people import rename as state
 
     check_person(library, old)
-    _check_no_number([new])
     known = library.overview.names()
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
     if as_json:
@@ -339,16 +336,6 @@ def check_person(library: Library, name: str) -> None:
     except UsageError as error:
         near = _nearest(name, library.overview.names())
         raise UsageError(f"{error} Did you mean {near}?" if near else str(error)) from error
-
-
-def _check_no_number(names: Sequence[str]) -> None:
-    """UsageError for a name of digits alone, which would be taken for a group's number."""
-    for one in names:
-        if one.isdecimal():
-            raise UsageError(
-                f"{one} is a number, and numbers are of groups: 'facecluster merge' joins two; a "
-                "name needs a letter."
-            )
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from facecluster.errors import UsageError
 from facecluster.library import Library, ListedFace, ListedPhoto
 from facecluster.library.matching import SAME_FACE_IOU, match_faces
-from facecluster.library.statements import clean_name, name_key
+from facecluster.library.names import name_key, new_name
 from facecluster.records import Box
 
 __all__ = [
@@ -157,10 +157,11 @@ def _one_each(named: Sequence[Named], result: Import) -> list[Named]:
     """Each face once: the first that names a place wins, names that cannot be kept are noted."""
     kept: list[Named] = []
     for one in named:
-        if reason := _no_name(one.name):
-            result.unusable.append(f"{one.source}: {one.name[:50]!r} {reason}: no name.")
+        try:
+            one = Named(new_name(one.name), one.box, one.source)
+        except UsageError as error:
+            result.unusable.append(f"{one.source}: {one.name[:50]!r}: {error}")
             continue
-        one = Named(clean_name(one.name), one.box, one.source)
         before = next((old for old in kept if old.box.iou(one.box) >= SAME_FACE_IOU), None)
         if before is None:
             kept.append(one)
@@ -170,14 +171,6 @@ def _one_each(named: Sequence[Named], result: Import) -> list[Named]:
                 f"{before.name}."
             )
     return kept
-
-
-def _no_name(text: str) -> str | None:
-    """Why nobody can be called that."""
-    try:
-        return "is a number, as groups have" if clean_name(text).isdecimal() else None
-    except UsageError:
-        return "is empty or has control characters"
 
 
 def _judge(

@@ -21,7 +21,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.face_rows import faces_of
 from facecluster.library.matching import SAME_FACE_IOU
-from facecluster.library.statements import JOINERS, name_key
+from facecluster.library.names import JOINERS, name_key
 from facecluster.records import Box, Photo
 
 __all__ = ["Erased", "Forgetting", "left_out"]

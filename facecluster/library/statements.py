@@ -6,11 +6,10 @@ Only forgetting a person, which the user asks for, deletes statements (forgettin
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -19,22 +18,16 @@ from numpy.typing import NDArray
 from facecluster.errors import UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.groupings import follow_undo
+from facecluster.library.names import clean_name, name_key, new_name
 
 __all__ = [
-    "JOINERS",
     "Action",
     "Fact",
     "Kind",
     "Parting",
     "Statements",
     "Word",
-    "clean_name",
-    "name_key",
 ]
-
-# Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
-# out as often; and what makes one picture of several emoji.
-JOINERS = "\u200c\u200d"
 
 Kind = Literal["is", "is-not", "ignore", "not-a-face"]
 
@@ -212,7 +205,8 @@ class Statements:
         return [Fact(*row) for row in rows]
 
     def person(self, name: str, *, create: bool = False) -> int:
-        """The id of the person of this name; UsageError when there is none and create is not set.
+        """The id of the person of this name; UsageError when there is none and create is not set,
+        or none can be.
 
         Names are compared without regard to case, outer blanks, joiners and the way accents are
         encoded.
@@ -224,7 +218,7 @@ class Statements:
         if not create:
             raise UsageError(f"Nobody is named {name}: 'facecluster people' lists the names.")
         return self._connection.run(
-            "insert into person (name, key) values (?, ?)", (name, name_key(name))
+            "insert into person (name, key) values (?, ?)", (new_name(name), name_key(name))
         )
 
     def name_of(self, person: int) -> str:
@@ -358,24 +352,3 @@ class Statements:
     def _undoes(self, action: int) -> int | None:
         rows = self._connection.rows("select undoes from action where id = ?", (action,))
         return None if rows[0][0] is None else int(rows[0][0])
-
-
-def clean_name(name: str) -> str:
-    """The name as it is kept: composed letters (NFC), single blanks; UsageError for none."""
-    name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or not all(_may_follow(before, letter) for before, letter in pairwise(f" {name}")):
-        raise UsageError("A name needs at least one letter and no control characters.")
-    return name
-
-
-def name_key(name: str) -> str:
-    """Equal for names that mean one person."""
-    bare = clean_name(name).translate(dict.fromkeys(map(ord, JOINERS)))
-    return unicodedata.normalize("NFC", bare.casefold())
-
-
-def _may_follow(before: str, letter: str) -> bool:
-    """Whether a name may have this letter there; a joiner only after a letter, mark or emoji."""
-    if letter in JOINERS:
-        return unicodedata.category(before)[0] in "LMS"
-    return letter.isprintable()

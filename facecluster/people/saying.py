@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from facecluster.errors import UsageError
 from facecluster.library import Action, Fact, Kind, Library
-from facecluster.library.statements import clean_name, name_key
+from facecluster.library.names import clean_name, name_key
 
 __all__ = [
     "Said",

@@ -178,8 +178,8 @@ def test_a_photo_whose_name_leaves_no_room_for_a_sidecars_holds_up_no_other(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("\u200eAnn", r"'\u200eAnn' is empty or has control characters: no name."),
-        ("12345", "'12345' is a number, as groups have: no name."),
+        ("\u200eAnn", r"'\u200eAnn': A name needs at least one letter and no control characters."),
+        ("12345", "'12345': 12345 is a number, and numbers are of groups"),
     ],
 )
 def test_regions_without_a_face_and_odd_names_are_told(

@@ -6,12 +6,9 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from facecluster.errors import UsageError
 from facecluster.library import Fact, Library
-from facecluster.library.statements import clean_name, name_key
 
 Put = Callable[..., list[int]]
 Save = Callable[[dict[int, int]], None]
@@ -225,13 +222,3 @@ def test_a_name_that_is_none_is_refused(library: Library, bad: str) -> None:
 def test_an_unknown_name_is_refused(library: Library) -> None:
     with pytest.raises(UsageError, match="Nobody is named Zoe"):
         library.statements.person("Zoe")
-
-
-@given(
-    st.lists(st.text(min_size=1).filter(str.isprintable).filter(str.strip), min_size=1).map(
-        "e\u200c".join
-    )
-)
-def test_cleaning_a_name_twice_changes_nothing(name: str) -> None:
-    assert clean_name(clean_name(name)) == clean_name(name)
-    assert name_key(clean_name(name)) == name_key(name)

@@ -289,6 +289,7 @@ def test_an_unreadable_file_is_a_sentence(client: Client, grouped: Path, tmp_pat
     ("statement", "sentence"),
     [
         ({"do": "name", "group": 9, "name": "Ann"}, "no group 9"),
+        ({"do": "name", "group": 1, "name": "12"}, "12 is a number"),
         ({"do": "deny", "group": 1, "name": "Ann"}, "Nobody is named Ann"),
         ({"do": "take out", "group": 1, "faces": [7]}, "which faces of group 1"),
         ({"do": "move", "faces": [99], "name": "Ann"}, "no face 99"),

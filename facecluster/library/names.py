@@ -1,0 +1,46 @@
+"""Names of people: what can be one, how it is kept, and which ones mean one person."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import pairwise
+
+from facecluster.errors import UsageError
+
+__all__ = ["JOINERS", "clean_name", "name_key", "new_name"]
+
+# Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
+# out as often; and what makes one picture of several emoji.
+JOINERS = "\u200c\u200d"
+
+
+def new_name(name: str) -> str:
+    """The name as it is kept, if somebody may be given it; UsageError with the reason if not."""
+    name = clean_name(name)
+    if name.isdecimal():  # it would be taken for a group's number
+        raise UsageError(
+            f"{name} is a number, and numbers are of groups: 'facecluster merge' joins two; a name "
+            "needs a letter."
+        )
+    return name
+
+
+def clean_name(name: str) -> str:
+    """The name as it is kept: composed letters (NFC), single blanks; UsageError for none."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not name or not all(_may_follow(before, letter) for before, letter in pairwise(f" {name}")):
+        raise UsageError("A name needs at least one letter and no control characters.")
+    return name
+
+
+def name_key(name: str) -> str:
+    """Equal for names that mean one person."""
+    bare = clean_name(name).translate(dict.fromkeys(map(ord, JOINERS)))
+    return unicodedata.normalize("NFC", bare.casefold())
+
+
+def _may_follow(before: str, letter: str) -> bool:
+    """Whether a name may have this letter there; a joiner only after a letter, mark or emoji."""
+    if letter in JOINERS:
+        return unicodedata.category(before)[0] in "LMS"
+    return letter.isprintable()
