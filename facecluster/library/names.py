@@ -12,6 +12,8 @@ __all__ = ["JOINERS", "clean_name", "name_key", "new_name"]
 # Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
 # out as often; and what makes one picture of several emoji.
 JOINERS = "\u200c\u200d"
+# A damaged file may say a whole book, which every list would then print.
+_LONGEST = 200
 
 
 def new_name(name: str) -> str:
@@ -22,6 +24,8 @@ def new_name(name: str) -> str:
             f"{name} is a number, and numbers are of groups: 'facecluster merge' joins two; a name "
             "needs a letter."
         )
+    if len(name) > _LONGEST:
+        raise UsageError(f"A name has no more than {_LONGEST} letters, and this one {len(name)}.")
     return name
 
 

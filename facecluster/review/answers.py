@@ -16,7 +16,6 @@ __all__ = ["Answer", "Changed", "say"]
 
 Body = Mapping[str, object]
 
-_LONGEST_NAME = 200
 # What SQLite can hold; a larger number is no number of anything.
 _LARGEST = 2**63 - 1
 
@@ -175,8 +174,6 @@ def _text(body: Body, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value.strip():
         raise UsageError("Type a name first.")
-    if len(value) > _LONGEST_NAME:
-        raise UsageError(f"A name has no more than {_LONGEST_NAME} letters.")
     return value.strip()
 
 

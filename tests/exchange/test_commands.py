@@ -180,6 +180,7 @@ def test_a_photo_whose_name_leaves_no_room_for_a_sidecars_holds_up_no_other(
     [
         ("\u200eAnn", r"'\u200eAnn': A name needs at least one letter and no control characters."),
         ("12345", "'12345': 12345 is a number, and numbers are of groups"),
+        ("Ann" * 999, f"{('Ann' * 17)[:50]!r}: A name has no more than 200 letters"),
     ],
 )
 def test_regions_without_a_face_and_odd_names_are_told(

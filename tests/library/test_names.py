@@ -22,8 +22,17 @@ def test_cleaning_a_name_twice_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [(" 12 ", "12 is a number"), ("\u0663", "is a number"), ("\u200eAnn", "at least one letter")],
+    [
+        (" 12 ", "12 is a number"),
+        ("\u0663", "is a number"),
+        ("\u200eAnn", "at least one letter"),
+        ("Ann" * 1000, "no more than 200 letters, and this one 3000"),
+    ],
 )
 def test_what_is_no_name_is_told(name: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         new_name(name)
+
+
+def test_a_name_may_be_long() -> None:
+    assert new_name(f" {'a' * 200} ") == "a" * 200
