@@ -14,6 +14,7 @@ from typing import TypeAlias
 from sqlite_utils import Database
 
 from facecluster.errors import LibraryError, UsageError
+from facecluster.library.names import alike
 from facecluster.library.schema import MIGRATIONS
 from facecluster.moments import file_of
 
@@ -116,6 +117,7 @@ class Connection:
     def _prepare(self) -> None:
         self._sqlite.execute(f"pragma busy_timeout = {_BUSY_MS}")
         self._sqlite.create_function("file_of", 1, file_of, deterministic=True)
+        self._sqlite.create_function("alike", 1, alike, deterministic=True)
         tables = {name for (name,) in self.rows("select name from sqlite_master")}
         database = Database(self._sqlite, execute_plugins=False)
         applied = {migration.name for migration in MIGRATIONS.applied(database)}

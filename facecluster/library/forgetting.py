@@ -21,7 +21,7 @@ from facecluster.errors import LibraryError, UsageError
 from facecluster.library.connection import Connection
 from facecluster.library.face_rows import faces_of
 from facecluster.library.matching import SAME_FACE_IOU
-from facecluster.library.names import JOINERS, name_key
+from facecluster.library.names import name_key, spellings
 from facecluster.records import Box, Photo
 
 __all__ = ["Erased", "Forgetting", "left_out"]
@@ -208,7 +208,7 @@ class Forgetting:
             if _key_of(new) in keys and (key := _key_of(old)):
                 keys.add(key)
         rows = self._connection.rows(
-            "select id from person where key in (select value from json_each(?)) and id <> ?"
+            "select id from person where alike(key) in (select value from json_each(?)) and id <> ?"
             " and id not in (select person from truth where kind = 'is')",
             (json.dumps(sorted(keys)), person),
         )
@@ -268,8 +268,7 @@ def _without(command: str, keys: set[str]) -> str:
         words = shlex.split(command)
     except ValueError:  # quotes that do not close: a file's name, or another program's text
         for key in keys:
-            name = f"[{JOINERS}]*".join(map(re.escape, key))
-            command = re.sub(rf"(?<!\w){name}(?!\w)", _FORGOTTEN, command, flags=re.I)
+            command = re.sub(rf"(?<!\w){spellings(key)}(?!\w)", _FORGOTTEN, command, flags=re.I)
         return command
     if any(_key_of(word) in keys for word in words):
         return shlex.join(_FORGOTTEN if _key_of(word) in keys else word for word in words)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import pairwise
 
 from facecluster.errors import UsageError
 
-__all__ = ["JOINERS", "clean_name", "name_key", "new_name"]
+__all__ = ["alike", "clean_name", "name_key", "new_name", "spellings"]
 
 # Zero-width non-joiner and joiner: ordinary spelling in Persian, Hindi, Sinhala and more, but left
 # out as often; and what makes one picture of several emoji.
-JOINERS = "\u200c\u200d"
+_JOINERS = "\u200c\u200d"
+# What a word processor, a telephone or another keyboard makes of an apostrophe and a hyphen.
+_VARIANTS = {"'": "\u2019\u2018\u02bc\u02bb\u2032`\u00b4", "-": "\u2010\u2011"}
+_PLAIN = {ord(one): letter for letter, those in _VARIANTS.items() for one in those}
 # A damaged file may say a whole book, which every list would then print.
 _LONGEST = 200
 
@@ -39,12 +43,23 @@ def clean_name(name: str) -> str:
 
 def name_key(name: str) -> str:
     """Equal for names that mean one person."""
-    bare = clean_name(name).translate(dict.fromkeys(map(ord, JOINERS)))
-    return unicodedata.normalize("NFC", bare.casefold())
+    bare = clean_name(name).translate(dict.fromkeys(map(ord, _JOINERS)))
+    return alike(unicodedata.normalize("NFC", bare.casefold()))
+
+
+def alike(key: str) -> str:
+    """The key of a name as an older version kept it, with plain apostrophes and hyphens."""
+    return key.translate(_PLAIN)
+
+
+def spellings(key: str) -> str:
+    """A regular expression for the ways to write a name of this key, but for large letters."""
+    letters = (f"[{re.escape(one + _VARIANTS.get(one, ''))}]" for one in key)
+    return f"[{_JOINERS}]*".join(letters)
 
 
 def _may_follow(before: str, letter: str) -> bool:
     """Whether a name may have this letter there; a joiner only after a letter, mark or emoji."""
-    if letter in JOINERS:
+    if letter in _JOINERS:
         return unicodedata.category(before)[0] in "LMS"
     return letter.isprintable()

@@ -208,11 +208,15 @@ class Statements:
         """The id of the person of this name; UsageError when there is none and create is not set,
         or none can be.
 
-        Names are compared without regard to case, outer blanks, joiners and the way accents are
-        encoded.
+        Names are compared without regard to case, outer blanks, joiners, the way accents are
+        encoded and the kind of apostrophe or hyphen.
         """
         name = clean_name(name)
-        rows = self._connection.rows("select id from person where key = ?", (name_key(name),))
+        # to an older version another apostrophe made another person, who keeps that name
+        rows = self._connection.rows(
+            "select id from person where alike(key) = ? order by name <> ?, id",
+            (name_key(name), name),
+        )
         if rows:
             return int(rows[0][0])
         if not create:
@@ -227,10 +231,7 @@ class Statements:
 
     def respell(self, person: int, name: str) -> None:
         """Write the person's name another way; it must mean the same."""
-        name = clean_name(name)
-        self._connection.run(
-            "update person set name = ? where id = ? and key = ?", (name, person, name_key(name))
-        )
+        self._connection.run("update person set name = ? where id = ?", (clean_name(name), person))
 
     def require_faces(self, faces: Iterable[int]) -> None:
         """UsageError unless each of these faces exists."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from facecluster.errors import UsageError
 from facecluster.library import Action, Fact, Kind, Library
-from facecluster.library.names import clean_name, name_key
+from facecluster.library.names import clean_name
 
 __all__ = [
     "Said",
@@ -93,11 +93,11 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
     nobody has the old name.
     """
     person = library.statements.person(old)
-    if name_key(old) == name_key(new):
-        library.statements.respell(person, new)
-        return Said(0, clean_name(new), 0, 0)
     with library.transaction():
         other = library.statements.person(new, create=True)
+        if other == person:
+            library.statements.respell(person, new)
+            return Said(0, clean_name(new), 0, 0)
         truth = library.statements.truth()
         taken = {fact.face for fact in truth if fact.kind == "is" and fact.person == other}
         facts = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facecluster.errors import UsageError
-from facecluster.library.names import clean_name, name_key, new_name
+from facecluster.library.names import clean_name, name_key, new_name, spellings
 
 
 @given(
@@ -36,3 +38,12 @@ def test_what_is_no_name_is_told(name: str, why: str) -> None:
 
 def test_a_name_may_be_long() -> None:
     assert new_name(f" {'a' * 200} ") == "a" * 200
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    ["O\u2019Brien-Hall", "o\u02bcbrien\u2011hall", "O`Brien\u2010Hall", "O\u00b4BRIEN-HALL"],
+)
+def test_apostrophes_and_hyphens_of_all_kinds_mean_one_person(spelt: str) -> None:
+    assert name_key(spelt) == "o'brien-hall"
+    assert re.fullmatch(spellings("o'brien-hall"), spelt, re.I)

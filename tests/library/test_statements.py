@@ -9,6 +9,7 @@ import pytest
 
 from facecluster.errors import UsageError
 from facecluster.library import Fact, Library
+from facecluster.people import rename
 
 Put = Callable[..., list[int]]
 Save = Callable[[dict[int, int]], None]
@@ -180,6 +181,24 @@ def test_the_same_name_is_one_person(library: Library, same: str) -> None:
     first = library.statements.person("Alice", create=True)
     assert library.statements.person(same, create=True) == first
     assert library.statements.name_of(first) == "Alice"
+
+
+def test_another_apostrophe_is_no_other_person(library: Library, faces: list[int]) -> None:
+    first = library.statements.person("O\u2019Brien", create=True)
+    assert library.statements.person("O'Brien", create=True) == first
+    assert library.statements.name_of(first) == "O\u2019Brien"
+
+
+def test_two_people_of_an_older_version_keep_their_names_until_they_are_one(
+    library: Library, faces: list[int]
+) -> None:
+    """To it they were two: each is found as it is written, and renaming makes them one."""
+    for number, name in enumerate(("O'Brien", "O\u2019Brien"), 1):
+        library._connection.run("insert into person values (?, ?, ?)", (number, name, name.lower()))
+        library.statements.say([Fact(faces[number], "is", number)], command="name")
+    assert [library.statements.person(name) for name in ("O'Brien", "O\u2019Brien")] == [1, 2]
+    assert rename(library, "O\u2019Brien", "O'Brien", command="rename").faces == 1
+    assert {fact.person for fact in library.statements.truth()} == {1}
 
 
 def test_letters_are_compared_composed(library: Library) -> None:
