@@ -14,6 +14,7 @@ from facecluster.library import Library
 
 Run = Callable[..., Result]
 
+KEPT = "; 1 face stated otherwise before stay as they were"
 HEAVY = {"torch", "torchvision", "sklearn", "hdbscan", "facenet_pytorch", "scipy", "cv2"}
 
 
@@ -483,6 +484,33 @@ def test_a_number_is_no_name(run: Run, mixed: None, words: tuple[object, ...]) -
     assert refused.exit_code == 2
     assert "3 is a number, and numbers are of groups: 'facecluster merge'" in refused.stderr
     assert [one["person"] for one in json.loads(run("people", "--json").stdout)] == ["Ann"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("name", 1, "ann"), f"11 faces are Ann{KEPT}."),
+        (("reject", 1, "--person", "Bob"), "1 face is not Bob."),
+        (("suggest", "--yes", 1, "Ann"), f"11 faces are Ann{KEPT}."),
+        (("suggest", "--no", 1, "Bob"), f"11 faces are not Bob{KEPT}."),
+        (("ignore", "--face", 12), "1 face is left out from now on."),
+        (("people", "set", "Ann", "--born", "2001"), "Ann was born in 2001."),
+    ],
+    ids=str,
+)
+def test_what_you_said_before_is_told_and_needs_no_undo(
+    run: Run, mixed: None, words: tuple[object, ...], told: str
+) -> None:
+    run("name", 1, "Ann")
+    run("name", "--face", 13, "Bob")
+    run("suggest", "--no", 1, "Bob")
+    run("ignore", "--face", 12)
+    run("people", "set", "Ann", "--born", "2001")
+    before = run("log").stdout
+    result = run(*words)
+    assert result.stdout == f"You said so before: {told}\n"
+    assert "takes this back" not in result.stderr
+    assert run("log").stdout == before
 
 
 def test_undo_and_log_tell_what_was_undone(run: Run, mixed: None) -> None:

@@ -22,7 +22,7 @@ from facecluster.cli.output import (
     printable,
     quoted,
 )
-from facecluster.cli.people import check_person
+from facecluster.cli.people import check_person, tell_said
 from facecluster.counted import counted
 from facecluster.errors import UsageError
 
@@ -254,9 +254,8 @@ def _answer(library: Library, number: int, name: str, *, yes: bool, form: Form) 
         print_json(dataclasses.asdict(said))
         return
     are = counted(said.faces, "face is", "faces are")
-    kept = f"; {said.skipped} stated otherwise before stay as they were" if said.skipped else ""
-    click.echo(f"{are} {'' if yes else 'not '}{said.person}{kept}.")
-    hint("'facecluster suggest' for the next one; 'facecluster undo' takes this back")
+    told = f"{are} {'' if yes else 'not '}{said.person}"
+    tell_said(said, told, "'facecluster suggest' for the next one")
 
 
 @click.command()

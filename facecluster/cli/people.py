@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from facecluster.library import Action, Library
     from facecluster.people import Said
 
-__all__ = ["COMMANDS", "check_person"]
+__all__ = ["COMMANDS", "check_person", "tell_said"]
+
+_BACK = "'facecluster undo' takes this back"
+_BEFORE = "You said so before:"
 
 
 @click.group(invoke_without_command=True)
@@ -86,8 +89,12 @@ def set_person(library: Library, person: str, born: str, as_json: bool) -> None:
         print_json({"action": action, "person": library.person_name(person), "born": born})
         return
     when = "on" if born.count("-") == 2 else "in"
-    click.echo(f"{library.person_name(person)} was born {when} {born}.")
-    hint("'facecluster group' keeps older photos apart; 'facecluster undo' takes this back")
+    told = f"{library.person_name(person)} was born {when} {born}"
+    if action == 0:
+        click.echo(f"{_BEFORE} {told}.")
+        return
+    click.echo(f"{told}.")
+    hint(f"'facecluster group' keeps older photos apart; {_BACK}")
 
 
 @click.command()
@@ -122,11 +129,10 @@ def name(library: Library, words: tuple[str, ...], faces: tuple[int, ...], as_js
     if as_json:
         print_json(dataclasses.asdict(said))
         return
-    _tell(said, f"{_are(said.faces)} {said.person}")
-    near = _nearest(said.person or "", known)
-    if near and said.person not in known:
-        note(f"{said.person} is a new person. If you meant {near}: 'facecluster undo'.")
-    hint("'facecluster groups' for the next one; 'facecluster undo' takes this back")
+    near = None if said.person in known else _nearest(said.person or "", known)
+    meant = f"{said.person} is a new person. If you meant {near}: 'facecluster undo'."
+    told = f"{_are(said.faces)} {said.person}"
+    tell_said(said, told, "'facecluster groups' for the next one", [meant] if near else [])
 
 
 @click.command()
@@ -156,10 +162,8 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
         click.echo(f"The name is written {said.person} now.")
         hint(f"'facecluster rename {quoted(new)} {quoted(old)}' takes this back, 'undo' does not")
         return
-    _tell(said, f"{_are(said.faces)} {said.person} now")
-    if said.person in known:
-        note(f"{said.person} was known already: {old} and {said.person} are one person.")
-    hint("'facecluster undo' takes this back")
+    one = f"{said.person} was known already: {old} and {said.person} are one person."
+    tell_said(said, f"{_are(said.faces)} {said.person} now", "", [one] * (said.person in known))
 
 
 @click.command()
@@ -192,8 +196,8 @@ def reject(library: Library, faces: tuple[int, ...], person: str | None, as_json
     if as_json:
         print_json({**dataclasses.asdict(said), "group": None})
         return
-    _tell(said, f"{_are(said.faces)} not {said.person or 'the people they were listed under'}")
-    hint("'facecluster group' puts the rest right; 'facecluster undo' takes this back")
+    told = f"{_are(said.faces)} not {said.person or 'the people they were listed under'}"
+    tell_said(said, told, "'facecluster group' puts the rest right")
 
 
 def _group_without_name(library: Library, faces: Sequence[int]) -> int | None:
@@ -251,8 +255,7 @@ def ignore(
     if as_json:
         print_json(dataclasses.asdict(said))
         return
-    _tell(said, f"{_are(said.faces)} left out from now on")
-    hint("'facecluster undo' takes this back")
+    tell_said(said, f"{_are(said.faces)} left out from now on")
 
 
 @click.command()
@@ -354,13 +357,18 @@ def _typed(name: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _tell(said: Said, text: str) -> None:
+def tell_said(said: Said, text: str, then: str = "", notes: Sequence[str] = ()) -> None:
+    """Tell what was stated, or was so already, what to know of it, and how to go on or back."""
     kept = (
         f"; {counted(said.skipped, 'face')} stated otherwise before stay as they were"
         if said.skipped
         else ""
     )
-    click.echo(f"{text}{kept}.")
+    click.echo(f"{'' if said.action else f'{_BEFORE} '}{text}{kept}.")
+    for one in notes:
+        note(one)
+    if steps := [step for step in (then, _BACK if said.action else "") if step]:
+        hint("; ".join(steps))
 
 
 def _of_faces(faces: int) -> str:

@@ -16,7 +16,8 @@ __all__ = ["state_birth", "unborn"]
 
 
 def state_birth(library: Library, name: str, born: str, *, command: str) -> int:
-    """State that a person was born on this day, or in this month or year (ISO 8601); the action.
+    """State that a person was born on this day, or in this month or year (ISO 8601); the action,
+    0 where that was said already.
 
     From then on nothing puts a face of an older photo with the person, but your own word of that
     face. UsageError for an unknown person, what is no date, and one that is still to come.
@@ -33,6 +34,8 @@ def state_birth(library: Library, name: str, born: str, *, command: str) -> int:
         raise UsageError(
             f"{born!r} is no date of birth: write 2015-03-21, 2015-03 or 2015, not in the future."
         ) from None
+    if library.statements.births().get(person) == born:
+        return 0
     return library.statements.say([], births={person: born}, command=command)
 
 

@@ -30,7 +30,7 @@ def move_to_person(library: Library, faces: Sequence[int], name: str, *, command
     """
     _require_groups(library)
     with library.transaction():
-        said = name_faces(library, faces, name, command=command)
+        said = name_faces(library, faces, name, command=command, again=True)
         person = library.statements.person(name)
         home = _largest_group(library, person, set(faces))
         number = library.groupings.fresh(1)[0] if home is None else home
@@ -52,7 +52,7 @@ def move_to_group(library: Library, faces: Sequence[int], number: int, *, comman
     leader = library.groupings.leaders([number]).get(number)
     with library.transaction():
         if leader:
-            action = name_faces(library, new, leader.name, command=command).action
+            action = name_faces(library, new, leader.name, command=command, again=True).action
         else:
             _require_unnamed(library, new, f"name group {number} first")
             action = library.statements.part([sorted([*members, *new])], command=command)
@@ -75,7 +75,8 @@ def take_out(library: Library, faces: Sequence[int], number: int, *, command: st
     leader = library.groupings.leaders([number]).get(number)
     with library.transaction():
         if leader:
-            said = reject(library, sorted(chosen), person=leader.name, command=command)
+            out, name = sorted(chosen), leader.name
+            said = reject(library, out, person=name, command=command, again=True)
             library.groupings.move(said.action, dict.fromkeys(chosen))
             return Move(said.action, None, leader.name, len(chosen))
         rest = [face for face in members if face not in chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facecluster.errors import UsageError
@@ -28,7 +28,8 @@ __all__ = [
 class Said:
     """What one action stated: the person (as first written) or None, and of how many faces.
 
-    skipped faces of a group were left alone, because something else was stated of them.
+    skipped faces of a group were left alone, because something else was stated of them. action is
+    0, and the log has no new line, where all of it was so already.
     """
 
     action: int
@@ -75,12 +76,17 @@ def nobody_left(library: Library, number: int, person: int) -> str:
     return f"Each face of group {number} is stated to be somebody else: name faces one by one."
 
 
-def name_faces(library: Library, faces: Sequence[int], name: str, *, command: str) -> Said:
-    """State that each of these faces is this person, new or known, whatever was said before."""
+def name_faces(
+    library: Library, faces: Sequence[int], name: str, *, command: str, again: bool = False
+) -> Said:
+    """State that each of these faces is this person, new or known, whatever was said before.
+
+    again: also where that holds already, for an action that does more.
+    """
     faces = _distinct(library, faces)
     with library.transaction():
         person = library.statements.person(name, create=True)
-        said = _say(library, faces, "is", person, command)
+        said = _say(library, faces, "is", person, command, again=again)
     return Said(said, library.statements.name_of(person), len(faces), 0)
 
 
@@ -117,17 +123,22 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
 
 
 def reject(
-    library: Library, faces: Sequence[int], *, person: str | None = None, command: str
+    library: Library,
+    faces: Sequence[int],
+    *,
+    person: str | None = None,
+    command: str,
+    again: bool = False,
 ) -> Said:
     """State that each of these faces is not the person, by default the one it shows now.
 
-    The next grouping keeps it apart from that person. UsageError for an unknown person, or a
-    face that shows nobody.
+    The next grouping keeps it apart from that person. again: see `name_faces`. UsageError for an
+    unknown person, or a face that shows nobody.
     """
     faces = _distinct(library, faces)
     if person is not None:
         known = library.statements.person(person)
-        said = _say(library, faces, "is-not", known, command)
+        said = _say(library, faces, "is-not", known, command, again=again)
         return Said(said, library.statements.name_of(known), len(faces), 0)
     photos = {library.overview.photo_of(face) for face in faces}
     shown = {one.face: one.person for photo in photos for one in library.faces(photo=photo)}
@@ -198,9 +209,19 @@ def redo(library: Library, *, command: str) -> Action:
 
 
 def _say(
-    library: Library, faces: Iterable[int], kind: Kind, person: int | None, command: str
+    library: Library,
+    faces: Sequence[int],
+    kind: Kind,
+    person: int | None,
+    command: str,
+    *,
+    again: bool = False,
 ) -> int:
-    return library.statements.say([Fact(f, kind, person) for f in faces], command=command)
+    """The action that states this of the faces; 0, and there is none, where it holds already."""
+    facts = [Fact(face, kind, person) for face in faces]
+    if not again and set(facts).issubset(library.statements.truth(faces)):
+        return 0
+    return library.statements.say(facts, command=command)
 
 
 def _distinct(library: Library, faces: Sequence[int]) -> list[int]:

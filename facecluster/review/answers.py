@@ -28,7 +28,8 @@ class Changed(UsageError):
 class Answer:
     """What was stated, as a sentence; the group that an action has put faces into, if one.
 
-    action is its number in the log, with which this and nothing else can be undone.
+    action is its number in the log, with which this and nothing else can be undone; None where
+    all of it was so already.
     """
 
     said: str
@@ -69,13 +70,13 @@ def _name(library: Library, body: Body) -> Answer:
     near = difflib.get_close_matches(said.person or "", known, n=1)
     new = f" A new person: undo it if you meant {near[0]}." if near else ""
     words = f"{_are(said.faces)} {said.person}{kept}.{'' if said.person in known else new}"
-    return Answer(words, number, said.action)
+    return Answer(words, number, said.action or None)
 
 
 def _deny(library: Library, body: Body) -> Answer:
     number, name = _number(body, "group"), _text(body, "name")
     said = people.deny_group(library, number, name, command=_words("deny", number, name))
-    return Answer(f"{_are(said.faces)} not {said.person}.", number, said.action)
+    return Answer(f"{_are(said.faces)} not {said.person}.", number, said.action or None)
 
 
 def _move(library: Library, body: Body) -> Answer:
@@ -110,7 +111,7 @@ def _ignore(library: Library, body: Body) -> Answer:
         faces, no_face = _faces(body), body.get("not_a_face") is True
         words = _words("not-a-face" if no_face else "ignore", *faces)
         said = people.ignore(library, faces, not_a_face=no_face, command=words)
-    return Answer(f"{_are(said.faces)} left out from now on.", action=said.action)
+    return Answer(f"{_are(said.faces)} left out from now on.", action=said.action or None)
 
 
 def _split(library: Library, body: Body) -> Answer:

@@ -145,14 +145,14 @@ def test_a_group_of_older_photos_is_not_suggested(library: Library, model: int) 
         return [one.group for one in suggest(library, model, threshold=1.0)]
 
     assert asked() == [3, 2]
-    born(library, "2015")
+    said = born(library, "2015")
     assert asked() == [3]
     # One wrong clock in nineteen is a wrong clock.
-    library.groupings.move(born(library, "2015"), {faces[1]: 3})
+    library.groupings.move(said, {faces[1]: 3})
     assert asked() == [3]
-    library.groupings.move(born(library, "2015"), {faces[2]: 3})
+    library.groupings.move(said, {faces[2]: 3})
     assert asked() == [3]
-    library.groupings.move(born(library, "2015"), {faces[3]: 3})
+    library.groupings.move(said, {faces[3]: 3})
     assert asked() == []
 
 

@@ -140,7 +140,7 @@ def test_a_name_with_joiners_is_forgotten_however_it_is_spelt(
 ) -> None:
     (face,) = put("/a.jpg", 1)
     name_faces(library, [face], "a\u200cb", command=f"name --face=1 {spelt}")
-    name_faces(library, [face], spelt, command=f"name from it's/{spelt}.jpg")
+    name_faces(library, [face], spelt, command=f"name from it's/{spelt}.jpg", again=True)
     forget(library, spelt)
     said = [entry.command for entry in library.statements.log()]
     assert said[1:] == ["name from it's/forgotten.jpg", "name --face=1 forgotten"]

@@ -93,8 +93,9 @@ class NeverLost(RuleBasedStateMachine):
         place = divmod(face, 2)
         if place in self.forgotten:
             return
-        name_faces(self.library, [self._face(place)], name, command="name")
-        self._wrote([(place, "is", name)])
+        said = name_faces(self.library, [self._face(place)], name, command="name")
+        if said.action:  # else it was so already
+            self._wrote([(place, "is", name)])
 
     @rule(pick=st.integers(0, 9), name=st.sampled_from(NAMES))
     def name_a_group(self, pick: int, name: str) -> None:
@@ -103,17 +104,18 @@ class NeverLost(RuleBasedStateMachine):
             return
         before = self._truth()
         try:
-            name_group(self.library, groups[pick % len(groups)].number, name, command="name")
+            said = name_group(self.library, groups[pick % len(groups)].number, name, command="name")
         except UsageError:
             assert self._truth() == before
             return
+        if said.action == 0:
+            return  # it was so already
         # Which faces of a group take the name is tested elsewhere; here, that it then stays.
-        action = self.library.statements.log(1)[0].id
-        said = self.library._connection.rows(
-            "select face from statement where action = ?", (action,)
+        faces = self.library._connection.rows(
+            "select face from statement where action = ?", (said.action,)
         )
         places = self._places()
-        self._wrote([(places[face], "is", name) for (face,) in said])
+        self._wrote([(places[face], "is", name) for (face,) in faces])
 
     @rule(face=st.integers(0, 7), name=st.sampled_from(NAMES))
     def reject_a_face(self, face: int, name: str) -> None:
@@ -121,10 +123,11 @@ class NeverLost(RuleBasedStateMachine):
         if place in self.forgotten:
             return
         try:
-            reject(self.library, [self._face(place)], person=name, command="reject")
+            said = reject(self.library, [self._face(place)], person=name, command="reject")
         except UsageError:
             return  # nobody has that name yet
-        self._wrote([(place, "is-not", name)])
+        if said.action:
+            self._wrote([(place, "is-not", name)])
 
     @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
     def rename_somebody(self, old: str, new: str) -> None:
@@ -146,8 +149,9 @@ class NeverLost(RuleBasedStateMachine):
         place = divmod(face, 2)
         if place in self.forgotten:
             return
-        ignore(self.library, [self._face(place)], not_a_face=no_face, command="ignore")
-        self._wrote([(place, "not-a-face" if no_face else "ignore", None)])
+        said = ignore(self.library, [self._face(place)], not_a_face=no_face, command="ignore")
+        if said.action:
+            self._wrote([(place, "not-a-face" if no_face else "ignore", None)])
 
     @rule(pick=st.integers(0, 9))
     def split_a_group(self, pick: int) -> None:

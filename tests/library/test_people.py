@@ -21,6 +21,7 @@ from facecluster.people import (
     regroup,
     reject,
     rename,
+    state_birth,
     undo,
 )
 from facecluster.people.importing import name_each
@@ -334,6 +335,22 @@ def test_a_person_gets_another_name_and_undo_gives_the_old_one(
     ] * 2
     undo(library, command="undo")
     assert library.statements.truth() == before
+
+
+def test_what_was_so_already_makes_no_action(library: Library, faces: list[int]) -> None:
+    one, two = faces[:2]
+    name_faces(library, [one], "Alice", command="name")
+    reject(library, [two], person="Alice", command="reject")
+    ignore(library, [two], command="ignore")
+    state_birth(library, "Alice", "2001", command="born")
+    before = library.statements.log()
+    assert name_faces(library, [one], "ALICE", command="name").action == 0
+    assert reject(library, [two], person="Alice", command="reject").action == 0
+    assert ignore(library, [two], command="ignore").action == 0
+    assert state_birth(library, "Alice", "2001", command="born") == 0
+    assert library.statements.log() == before
+    assert name_faces(library, [one, two], "Alice", command="name").action, "some of it is new"
+    assert ignore(library, [two], not_a_face=True, command="ignore").action, "another kind"
 
 
 def test_two_people_become_one_by_renaming(library: Library, faces: list[int]) -> None:

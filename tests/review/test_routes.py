@@ -85,6 +85,7 @@ def test_naming_goes_into_the_log_and_can_be_undone(client: Client, grouped: Pat
         200,
         {"said": "6 faces are Ann.", "group": 1, "action": 1},
     )
+    assert client.say(do="name", group=1, name="ann")[1]["action"] is None, "nothing new"
     assert client.get("state")["settled"] == 6
     assert client.say(do="name", group=2, name="Anna")[1]["said"] == (
         "4 faces are Anna. A new person: undo it if you meant Ann."
