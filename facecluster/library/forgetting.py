@@ -163,7 +163,7 @@ class Forgetting:
         photos = connection.rows(
             f"select count(distinct photo) from face where id {listed}", (faces,)
         )
-        renamed = self._renamed(person)
+        renamed = self._older_names(person, faces)
         # the person under all names: an older one, or a misspelt one, may be in old words only
         called = connection.rows(
             f"select person from statement where face {listed} and person is not null union"
@@ -193,8 +193,9 @@ class Forgetting:
         )
         return Erased(count, photos[0][0], vectors, statements, tuple(names), lines, places)
 
-    def _renamed(self, person: int) -> list[int]:
-        """Who was renamed to this person, by the log, and whom no face is said to be any more."""
+    def _older_names(self, person: int, faces: str) -> list[int]:
+        """Who was renamed to this person, by the log, or was most often said of these faces, as a
+        name that was typed wrong at first, and whom no face is said to be any more."""
         names = "select name from person where id = ?"
         keys = {name_key(name) for (name,) in self._connection.rows(names, (person,))}
         for (command,) in self._connection.rows(
@@ -208,9 +209,11 @@ class Forgetting:
             if _key_of(new) in keys and (key := _key_of(old)):
                 keys.add(key)
         rows = self._connection.rows(
-            "select id from person where alike(key) in (select value from json_each(?)) and id <> ?"
-            " and id not in (select person from truth where kind = 'is')",
-            (json.dumps(sorted(keys)), person),
+            "select id from person where (alike(key) in (select value from json_each(?)) or id in"
+            " (select person from statement where kind = 'is' group by person having"
+            " 2 * sum(face in (select value from json_each(?))) > count(*)))"
+            " and id <> ? and id not in (select person from truth where kind = 'is')",
+            (json.dumps(sorted(keys)), faces, person),
         )
         return [number for (number,) in rows]
 

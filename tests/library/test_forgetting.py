@@ -51,6 +51,24 @@ def look(path: str, content: str, *faces: Box, size: tuple[int, int] = (640, 480
     return Analysis(FileStamp(path, 1, 1), Photo(f"{content:>064}", *size, 1, None), found, vectors)
 
 
+def test_a_name_that_was_typed_wrong_at_first_goes_too(library: Library, put: Put) -> None:
+    """Also where a face that stays was given it; not one that others had more often."""
+    *her, other = put("/a.jpg", 1, 2, 3, 4)
+    carol = put("/b.jpg", 5, 6)
+    name_faces(library, [*her, other], "Xanthipe", command="name 1 Xanthipe")
+    name_faces(library, [other], "Bob", command="name --face=4 Bob")
+    name_faces(library, [*carol, her[0]], "Karol", command="name 2 Karol")
+    rename(library, "Karol", "Carol", command="rename Karol Carol")
+    name_faces(library, her, NAME, command=f"name 1 '{NAME}'")
+    assert forget(library, NAME).names == ("Xanthipe", NAME)
+    assert b"Xanthipe" not in everything_in(library)
+    undo(library, 4, command="undo 4")
+    assert {library.statements.name_of(f.person or 0) for f in library.statements.truth()} == {
+        "Bob",
+        "Karol",
+    }
+
+
 def test_nothing_of_the_person_is_left_in_the_file(library: Library, model: int) -> None:
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(3, 16)).astype(np.float32)

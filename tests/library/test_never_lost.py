@@ -201,7 +201,9 @@ class NeverLost(RuleBasedStateMachine):
             gone = {places[face] for faces in faces_of(self.library, name) for face in faces}
         except UsageError:
             return  # nobody has that name
-        forget(self.library, name)
+        names = {*forget(self.library, name).names, name}
+        sure = {who for _, kind, who in before if kind == "is" and who and not alike(who, name)}
+        assert sure.isdisjoint(one.casefold() for one in names), "what somebody is called stays"
         self.forgotten |= gone
         # undo never goes past this, so what holds is all that there ever was
         self.model = Model()
@@ -209,7 +211,7 @@ class NeverLost(RuleBasedStateMachine):
             [
                 (place, kind, who)
                 for place, kind, who in before
-                if place not in gone and not (who and alike(who, name))
+                if place not in gone and not (who and any(alike(who, one) for one in names))
             ]
         )
         self.model.fixed = 1
