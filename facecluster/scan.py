@@ -238,12 +238,26 @@ class Scan:
         yield from self._commit([(look.file, [unread(look)]) for _, look in batch if look.error])
 
     def _left_behind(self) -> set[str]:
-        """Where files that were met again used to be, outside the folders scanned now.
+        """Where files that were met again used to be, outside the folders scanned now, and those
+        that came along with them but were edited.
 
         A folder that was renamed, or a disk that has another name, is scanned by its new path only.
         """
-        files = set(map(file_of, self._library.copies_elsewhere(self._roots)))
-        return {file for file in files if not os.path.lexists(file)}
+        pairs = self._library.copies_elsewhere(self._roots)
+        moved = {(file_of(old), file_of(new)) for old, new in pairs}
+        moved = {(old, new) for old, new in moved if not os.path.lexists(old)}
+        left = {old for old, _ in moved}
+        names: dict[str, set[str]] = {}
+        for was, now in {_renamed(old, new) for old, new in moved} - moved:
+            names.setdefault(was, set()).add(now)
+        found = set(self._found)
+        for was, those in names.items():
+            for path in self._library.scanned.known_files([was]).keys() - left:
+                inside = path[len(was) :].lstrip(os.sep)
+                along = not found.isdisjoint(os.path.join(now, inside) for now in those)
+                if along and not os.path.lexists(path):
+                    left.add(path)
+        return left
 
     def _known(self, sha256: str) -> list[tuple[str, Photo, tuple[Face, ...]]]:
         return self._library.scanned.known_content(sha256, self._analyzer.accepts)
@@ -265,6 +279,13 @@ def embed_known(
         ids = np.array([face for one, _ in photos for face in one.faces], dtype=np.int64)
         library.scanned.add_embeddings(model, ids, np.concatenate(parts))
     return parts
+
+
+def _renamed(old: str, new: str) -> tuple[str, str]:
+    """The folder that was renamed, and its new name, when this file has got another path."""
+    while (name := os.path.basename(old)) and name == os.path.basename(new):
+        old, new = os.path.dirname(old), os.path.dirname(new)
+    return old, new  # two drives of Windows at last, whose names are empty
 
 
 def _look(

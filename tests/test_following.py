@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ntpath
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from made_up_networks import FakeDetector, draw, fake_analyzer
 
 from facecluster.library import Fact, Library
 from facecluster.people import extend, forget, how_grouped, may_extend, regroup
-from facecluster.scan import scan
+from facecluster.scan import _renamed, scan
 
 
 @pytest.fixture
@@ -107,6 +108,18 @@ def test_a_photo_that_was_moved_and_given_other_bytes_keeps_the_words(
     assert shown(library) == {"new.png": ["Alice"], "b.png": [None, None]}
 
 
+def test_a_photo_edited_in_a_folder_that_was_renamed_keeps_the_words(
+    library: Library, folder: Path
+) -> None:
+    draw(folder / "deep" / "c.png", (6, 8, 3), note=2)
+    look(library, folder)
+    folder = folder.rename(folder.with_name("renamed"))
+    draw(folder / "a.png", (4, 8, 1), (50, 30, 2), note=5)
+    look(library, folder)  # by its new name only
+    assert shown(library) == {"a.png": ["Alice"], "b.png": [None, None], "c.png": [None]}
+    assert {Path(photo.path).is_file() for photo in library.photos()} == {True}
+
+
 def test_a_photo_of_others_at_the_same_places_is_no_moved_one(
     library: Library, folder: Path
 ) -> None:
@@ -164,6 +177,22 @@ def test_a_moved_and_edited_photo_that_a_stopped_scan_saw_first_keeps_the_words(
     look(library, folder)
     assert shown(library)["new.png"] == ["Alice"]
     assert not library.scanned.begin([])[1], "no scan is stopped any more"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "folders"),
+    [
+        ("/p/one/x/a.jpg", "/p/two/x/a.jpg", ("/p/one", "/p/two")),
+        ("/x/a.jpg", "/y/x/a.jpg", ("/", "/y")),
+        (r"C:\p\a.jpg", r"D:\p\a.jpg", ("C:\\", "D:\\")),
+    ],
+)
+def test_a_folder_that_was_renamed_is_told_by_the_paths_of_a_file(
+    old: str, new: str, folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "\\" in old:
+        monkeypatch.setattr("facecluster.scan.os.path", ntpath)
+    assert _renamed(old, new) == folders
 
 
 def test_a_scan_of_a_renamed_folder_that_was_stopped_leaves_no_old_paths(

@@ -274,8 +274,8 @@ class Library:
         """The photos with a readable file below the roots (absolute paths; None: all), by path."""
         return list_photos(self._connection, roots)
 
-    def copies_elsewhere(self, roots: Sequence[str]) -> list[str]:
-        """The paths of readable files outside the roots whose photo has one below them, too."""
+    def copies_elsewhere(self, roots: Sequence[str]) -> list[tuple[str, str]]:
+        """The paths of readable files outside the roots, each with one below of the same photo."""
         return copies_elsewhere(self._connection, roots)
 
     def photo(self, number: int) -> ListedPhoto:

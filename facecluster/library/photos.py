@@ -71,15 +71,15 @@ def list_photos(
     return list(found.values())
 
 
-def copies_elsewhere(connection: Connection, roots: Sequence[str]) -> list[str]:
-    """The paths of readable files outside the roots whose photo has one below them, too."""
+def copies_elsewhere(connection: Connection, roots: Sequence[str]) -> list[tuple[str, str]]:
+    """The paths of readable files outside the roots, each with one below them of the same photo."""
     where, parameters = below(roots)
-    rows = connection.rows(
-        f"select path from file where error is null and not {where} and photo in"
-        f" (select photo from file where error is null and {where})",
+    return connection.rows(
+        f"with here as (select path, photo from file where error is null and {where})"
+        " select file.path, here.path from file join here on here.photo = file.photo"
+        f" where error is null and not {where}",
         [*parameters, *parameters],
     )
-    return [str(path) for (path,) in rows]
 
 
 def chosen(
