@@ -151,7 +151,7 @@ def main(source: Path) -> None:
         run(path, "group", "--threshold", "0.4", "--linkage", "average")
         with Library.open(path) as library:
             number = prepare(library)
-        review = Review(path, threshold=1.0)
+        review = Review(path, lambda _: (1.0, None))
         thread = threading.Thread(target=review.run)
         thread.start()
         try:

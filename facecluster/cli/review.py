@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facecluster.facenet.calibration import Calibration
     from facecluster.library import Library
     from facecluster.review import Review
+    from facecluster.review.questions import Judge
 
 __all__ = ["COMMANDS"]
 
@@ -47,9 +48,14 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
     chosen = library_model(library, None)
     if library.groupings.newest() is None:
         raise LibraryError("Nothing is grouped yet: run 'facecluster group' first.")
-    limit = threshold_for(chosen.name, "identify") if threshold is None else threshold
+
+    def judge(network: str) -> tuple[float, Calibration | None]:
+        limit = threshold_for(network, "identify") if threshold is None else threshold
+        return limit, calibration_of(network)
+
+    judge(chosen.name)  # what cannot be told is told before the page is open
     before = len(library.statements.log())
-    page = _open_page(library, limit, calibration_of(chosen.name), port)
+    page = _open_page(library, judge, port)
     click.echo(page.url)
     note("The page is at this address until you press Ctrl+C here.")
     with contextlib.nullcontext() if no_open or not _has_screen() else _in_browser(page.url):
@@ -63,9 +69,7 @@ def review(library: Library, port: int, no_open: bool, threshold: float | None) 
     hint("'facecluster log' lists what you said" if said else "'facecluster people'")
 
 
-def _open_page(
-    library: Library, threshold: float, calibration: Calibration | None, port: int
-) -> Review:
+def _open_page(library: Library, judge: Judge, port: int) -> Review:
     try:
         from facecluster.review import Review
     except ModuleNotFoundError as error:
@@ -74,7 +78,7 @@ def _open_page(
         raise FaceclusterError(
             "The page needs packages that are not installed: pip install 'facecluster[review]'."
         ) from error
-    return Review(library.path, threshold=threshold, calibration=calibration, port=port)
+    return Review(library.path, judge, port=port)
 
 
 @contextlib.contextmanager

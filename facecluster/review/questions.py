@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from facecluster.errors import UsageError
 from facecluster.facenet.calibration import Calibration
 from facecluster.library import Fact, Library
 from facecluster.people import likeness, suggest
 
-__all__ = ["group", "loose", "pair", "photo", "state", "suggestions"]
+__all__ = ["Judge", "group", "loose", "pair", "photo", "state", "suggestions"]
 
 Json = dict[str, object]
+# Of a network, by its name: the squared distance up to which to suggest, and the calibration.
+Judge = Callable[[str], tuple[float, Calibration | None]]
 
 # Of a person beside a suggested group: more do not help to tell.
 _BESIDE = 24
@@ -71,13 +73,14 @@ def pair(library: Library, number: int, person: str) -> Json:
     }
 
 
-def suggestions(library: Library, threshold: float, calibration: Calibration | None) -> Json:
+def suggestions(library: Library, judge: Judge) -> Json:
     """Which unnamed groups may be whom, best question first; costs as `people.suggest` does.
 
-    By the library's network, which threshold and calibration are of; the groups may be another's.
+    By the library's network, whichever it is now; the groups may be another's.
     """
     found = []
     if models := library.models():
+        threshold, calibration = judge(models[0].name)
         found = suggest(library, models[0].id, threshold=threshold, calibration=calibration)
     return {
         "suggestions": [

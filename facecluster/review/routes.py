@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from facecluster.errors import FaceclusterError, UnreadableImage, UsageError
-from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.review import questions
 from facecluster.review.answers import Changed, say
@@ -33,13 +32,8 @@ _LARGEST = 2**63 - 1
 Question = Callable[[Library, Request], object]
 
 
-def application(
-    path: Path, *, threshold: float, calibration: Calibration | None = None
-) -> Starlette:
-    """The page and its answers for the library at `path`.
-
-    Suggestions are up to the threshold; their probabilities are by the network's calibration.
-    """
+def application(path: Path, judge: questions.Judge) -> Starlette:
+    """The page and its answers for the library at `path`; judge is asked for each suggestion."""
     pictures = Pictures(path)
 
     def get(address: str, question: Question) -> Route:
@@ -58,7 +52,7 @@ def application(
         get("/state", lambda library, _: questions.state(library)),
         get("/groups/{number:int}", lambda one, r: questions.group(one, _number(r))),
         get("/loose", lambda library, _: questions.loose(library)),
-        get("/suggestions", lambda one, _: questions.suggestions(one, threshold, calibration)),
+        get("/suggestions", lambda one, _: questions.suggestions(one, judge)),
         get("/pairs/{number:int}", lambda one, r: questions.pair(one, _number(r), _person(r))),
         get("/faces/{number:int}", lambda one, r: questions.photo(one, _number(r))),
         picture("/faces/{number:int}.jpg", pictures.face),

@@ -10,8 +10,8 @@ from pathlib import Path
 import uvicorn
 
 from facecluster.errors import FaceclusterError
-from facecluster.facenet.calibration import Calibration
 from facecluster.review.guard import Guard
+from facecluster.review.questions import Judge
 from facecluster.review.routes import application
 
 __all__ = ["Review"]
@@ -20,18 +20,11 @@ __all__ = ["Review"]
 class Review:
     """The page of one library, at `url` as soon as this is made; `run` serves it.
 
-    FaceclusterError when the port is taken; 0 is any free one. Suggestions are of groups up to the
-    threshold, a squared distance, with probabilities by the network's calibration.
+    FaceclusterError when the port is taken; 0 is any free one. judge tells how near is near enough
+    for a suggestion, and its probability, by the network that the library has then.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        threshold: float,
-        calibration: Calibration | None = None,
-        port: int = 0,
-    ) -> None:
+    def __init__(self, path: Path, judge: Judge, *, port: int = 0) -> None:
         try:
             self._socket = socket.create_server(("127.0.0.1", port))
         except OSError as error:
@@ -41,7 +34,7 @@ class Review:
         port = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(32)
         self.url = f"http://127.0.0.1:{port}/{token}/"
-        page = application(path, threshold=threshold, calibration=calibration)
+        page = application(path, judge)
         config = uvicorn.Config(
             Guard(page, token=token, port=port),
             access_log=False,  # the token is in each line of it

@@ -20,6 +20,7 @@ from facecluster.facenet.calibration import Calibration
 from facecluster.library import Library
 from facecluster.records import Analysis, Box, Face, FileStamp, Photo, Quality
 from facecluster.review import Review
+from facecluster.review.questions import Judge
 
 COLOURS = ((60, 90, 220), (220, 60, 60), (60, 200, 60))  # of the photos, by person
 
@@ -82,9 +83,12 @@ Serve = Callable[..., Client]
 
 @contextmanager
 def served(
-    path: Path, threshold: float = 1.0, calibration: Calibration | None = None
+    path: Path,
+    threshold: float = 1.0,
+    calibration: Calibration | None = None,
+    judge: Judge | None = None,
 ) -> Iterator[Client]:
-    review = Review(path, threshold=threshold, calibration=calibration)
+    review = Review(path, judge or (lambda _: (threshold, calibration)))
     thread = threading.Thread(target=review.run)
     thread.start()
     try:

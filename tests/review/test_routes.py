@@ -311,6 +311,21 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(
         assert library.statements.log() == []
 
 
+def test_an_open_page_suggests_by_the_network_that_is_used_meanwhile(
+    serve: Serve, grouped: Path
+) -> None:
+    client = serve(grouped, judge=lambda network: ({"nn4": 0.0, "wide": 0.5}[network], None))
+    client.say(do="name", group=2, name="Bob")
+    assert client.get("suggestions") == {"suggestions": []}
+    with Library.open(grouped) as library:
+        faces, vectors = library.embeddings(1)
+        wide = library.scanned.register_model(fingerprint="w", name="wide", dimension=32)
+        library.scanned.add_embeddings(wide, faces, vectors)
+        library.scanned.use(wide)
+    (one,) = client.get("suggestions")["suggestions"]  # type: ignore[misc]
+    assert one["group"] == 3
+
+
 def test_groups_denied_elsewhere_are_not_suggested(serve: Serve, grouped: Path) -> None:
     with Library.open(grouped) as library:
         name_group(library, 2, "Bob", command="x")
