@@ -513,6 +513,24 @@ def test_what_you_said_before_is_told_and_needs_no_undo(
     assert run("log").stdout == before
 
 
+def test_an_undo_that_leaves_two_people_in_a_group_says_how_they_come_apart(
+    run: Run, database: Path
+) -> None:
+    run("group", "--threshold", 0.5)
+    parts = "'facecluster group' parts the people who are in one group now; "
+    run("name", 1, "Ann")
+    run("name", 2, "Bob")
+    run("rename", "Ann", "Bob")
+    run("group")
+    assert len(sizes(run)) == 2, "they are one group now"
+    assert f"Next: {parts}'facecluster redo'" in run("undo").stderr
+    assert parts not in run("redo").stderr
+    run("undo")
+    run("group")
+    assert len(sizes(run)) == 3
+    assert parts not in run("undo").stderr, "nobody is mixed by this"
+
+
 def test_undo_and_log_tell_what_was_undone(run: Run, mixed: None) -> None:
     run("name", 1, "Ann")
     assert run("undo").stdout == "Taken back: name 1 Ann (13 faces).\n"

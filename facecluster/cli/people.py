@@ -220,7 +220,7 @@ def _take_out(
         return
     home = "" if done.number is None else f", but of one of their own, {done.number}"
     click.echo(f"{_are(done.faces)} not of group {number}{home}.")
-    hint("'facecluster undo' takes this back")
+    hint(_BACK)
 
 
 @click.command()
@@ -271,7 +271,7 @@ def undo(library: Library, action: int | None, as_json: bool) -> None:
     from facecluster.people import undo as take_back
 
     words = ["undo", *([str(action)] if action is not None else [])]
-    _tell_standing(take_back(library, action, command=shlex.join(words)), as_json)
+    _tell_standing(library, take_back(library, action, command=shlex.join(words)), as_json)
 
 
 @click.command()
@@ -282,10 +282,10 @@ def redo(library: Library, as_json: bool) -> None:
     """State again what the last undo took back."""
     from facecluster.people import redo as state_again
 
-    _tell_standing(state_again(library, command="redo"), as_json)
+    _tell_standing(library, state_again(library, command="redo"), as_json)
 
 
-def _tell_standing(said: Action, as_json: bool) -> None:
+def _tell_standing(library: Library, said: Action, as_json: bool) -> None:
     """Tell that what was said is taken back now, or stands again."""
     if as_json:
         figures = {"action": said.id, "command": said.command, "faces": said.faces}
@@ -293,10 +293,12 @@ def _tell_standing(said: Action, as_json: bool) -> None:
         return
     what = f"{said.command}{_of_faces(said.faces)}"
     click.echo(f"{'Taken back' if said.undone else 'Stated again'}: {what}.")
+    mixed = library.groupings.mixed_by(said.id)
+    first = "'facecluster group' parts the people who are in one group now; " if mixed else ""
     if said.undone:
-        hint("'facecluster redo' states it again; 'facecluster log' lists what you said")
+        hint(f"{first}'facecluster redo' states it again; 'facecluster log' lists what you said")
     else:
-        hint("'facecluster undo' takes this back")
+        hint(f"{first}{_BACK}")
 
 
 @click.command()

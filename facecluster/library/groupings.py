@@ -152,6 +152,18 @@ class Groupings:
         home = {face for face, number, person in rows if leaders.get(number) == person}
         return home, set(leaders.values())
 
+    def mixed_by(self, action: int) -> bool:
+        """Whether a group has faces of two people, by your word, since this action was said, or
+        taken back."""
+        return bool(
+            self._connection.rows(
+                "select 1 from member join truth on truth.face = member.face and kind = 'is'"
+                " where number in (select number from statement join member using (face)"
+                " where action = ?) group by number having count(distinct person) > 1 limit 1",
+                (action,),
+            )
+        )
+
     def move(self, action: int, numbers: Mapping[int, int | None]) -> None:
         """Put each face in the group of this number, or in none, as the action says.
 
