@@ -393,8 +393,10 @@ def test_a_person_is_renamed(run: Run, halves: None) -> None:
     assert (
         run("log", "--csv").stdout.splitlines()[1].endswith(",rename ann 'Johanna Berg',4,False,")
     )
-    done = run("rename", "Johanna Berg", "JOHANNA BERG")
+    done = run("rename", "johanna berg", "JOHANNA BERG")
     assert done.stdout == "The name is written JOHANNA BERG now.\n"
+    back = '\'facecluster rename "JOHANNA BERG" "Johanna Berg"\' takes this back'
+    assert back in done.stderr, "as it was written, not as it was typed"
     wrong = run("rename", "Johana Berg", "x")
     assert wrong.exit_code == 2
     assert "Did you mean JOHANNA BERG?" in wrong.stderr

@@ -150,6 +150,7 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
     from facecluster.people import rename as state
 
     check_person(library, old)
+    written = library.person_name(old)
     known = library.overview.names()
     said = state(library, old, new, command=shlex.join(["rename", old, new]))
     if as_json:
@@ -160,7 +161,8 @@ def rename(library: Library, old: str, new: str, as_json: bool) -> None:
         return
     if said.action == 0:
         click.echo(f"The name is written {said.person} now.")
-        hint(f"'facecluster rename {quoted(new)} {quoted(old)}' takes this back, 'undo' does not")
+        back = f"facecluster rename {quoted(new)} {quoted(written)}"
+        hint(f"'{back}' takes this back, 'undo' does not")
         return
     one = f"{said.person} was known already: {old} and {said.person} are one person."
     tell_said(said, f"{_are(said.faces)} {said.person} now", "", [one] * (said.person in known))
