@@ -117,7 +117,9 @@ def rename(library: Library, old: str, new: str, *, command: str) -> Said:
                 f"No face is stated to be {library.statements.name_of(person)} any more."
             )
         births = library.statements.births()
-        new_births = {other: births[person]} if person in births and other not in births else {}
+        # the date that somebody had who was renamed away is older than the one that comes now
+        known = taken and other in births
+        new_births = {other: births[person]} if person in births and not known else {}
         said = library.statements.say(facts, births=new_births, command=command)
     return Said(said, library.statements.name_of(other), named, 0)
 

@@ -109,6 +109,20 @@ def test_it_goes_with_a_new_name_but_replaces_no_other_date(library: Library, mo
     assert library.statements.births()[library.statements.person("Ann")] == "1980"
 
 
+def test_a_date_corrected_under_another_name_goes_back_with_the_first(
+    library: Library, model: int
+) -> None:
+    name_faces(library, add(library, model, YOUNG), "Mia", command="name")
+    born(library, "2015")
+    rename(library, "Mia", "Maya", command="rename")
+    state_birth(library, "Maya", "2016", command="born")
+    rename(library, "Maya", "Mia", command="rename")
+    mia = library.statements.person("Mia")
+    assert library.statements.births()[mia] == "2016"
+    undo(library, command="undo")
+    assert library.statements.births()[mia] == "2015"
+
+
 def test_groups_keep_older_photos_apart_but_what_was_named(library: Library, model: int) -> None:
     faces = add(library, model, YOUNG, OLD, OLD, YOUNG)
     name_faces(library, [faces[0], *faces[2:]], "Mia", command="name")
