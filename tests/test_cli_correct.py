@@ -515,6 +515,11 @@ def test_what_you_said_before_is_told_and_needs_no_undo(
     assert run("log").stdout == before
 
 
+def test_what_is_taken_back_is_told_on_one_line(run: Run, mixed: None) -> None:
+    run("name", 1, "Ann\nBerg")
+    assert run("undo").stdout == "Taken back: name 1 'Ann\ufffdBerg' (13 faces).\n"
+
+
 def test_an_undo_that_leaves_two_people_in_a_group_says_how_they_come_apart(
     run: Run, database: Path
 ) -> None:

@@ -138,7 +138,7 @@ def printable(value: Value) -> str:
         return f"{value:.2f}"
     if isinstance(value, (list, tuple)):
         return ",".join(f"{number:.0f}" for number in value)
-    # Without its joiners (see library/statements.py) a name of some languages is misspelt.
+    # Without its joiners (see library/names.py) a name of some languages is misspelt.
     return "".join(
         letter if letter.isprintable() or letter in "\u200c\u200d" else "\ufffd"
         for letter in str(value)

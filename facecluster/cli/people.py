@@ -21,6 +21,7 @@ from facecluster.cli.output import (
     note,
     print_json,
     print_rows,
+    printable,
     quoted,
 )
 from facecluster.counted import counted
@@ -293,7 +294,7 @@ def _tell_standing(library: Library, said: Action, as_json: bool) -> None:
         figures = {"action": said.id, "command": said.command, "faces": said.faces}
         print_json({**figures, "undone": said.undone})
         return
-    what = f"{said.command}{_of_faces(said.faces)}"
+    what = f"{printable(said.command)}{_of_faces(said.faces)}"
     click.echo(f"{'Taken back' if said.undone else 'Stated again'}: {what}.")
     mixed = library.groupings.mixed_by(said.id)
     first = "'facecluster group' parts the people who are in one group now; " if mixed else ""
