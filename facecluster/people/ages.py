@@ -20,9 +20,13 @@ def state_birth(library: Library, name: str, born: str, *, command: str) -> int:
     0 where that was said already.
 
     From then on nothing puts a face of an older photo with the person, but your own word of that
-    face. UsageError for an unknown person, what is no date, and one that is still to come.
+    face. UsageError for an unknown person, somebody who no face is said to be any more, what is no
+    date, and one that is still to come.
     """
     person = library.statements.person(name)
+    written = library.statements.name_of(person)
+    if written not in library.overview.names():
+        raise UsageError(f"No face is stated to be {written} any more.")
     first = born + "-01" * (2 - born.count("-"))
     try:
         if (

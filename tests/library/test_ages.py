@@ -123,6 +123,13 @@ def test_a_date_corrected_under_another_name_goes_back_with_the_first(
     assert library.statements.births()[mia] == "2015"
 
 
+def test_who_was_renamed_away_gets_no_date(library: Library, model: int) -> None:
+    name_faces(library, add(library, model, YOUNG), "Mia", command="name")
+    rename(library, "Mia", "Maya", command="rename")
+    with pytest.raises(UsageError, match="No face is stated to be Mia any more"):
+        state_birth(library, "mia", "2015", command="born")
+
+
 def test_groups_keep_older_photos_apart_but_what_was_named(library: Library, model: int) -> None:
     faces = add(library, model, YOUNG, OLD, OLD, YOUNG)
     name_faces(library, [faces[0], *faces[2:]], "Mia", command="name")
