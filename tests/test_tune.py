@@ -113,6 +113,8 @@ def test_a_better_network_is_installed_and_the_old_one_comes_back(
     back = run("models", "use", "small")
     assert back.exit_code == 0
     assert "The library uses small now: 0 faces embedded for it." in back.stdout
+    assert "'facecluster models use small-tuned-1' goes back" in back.stderr
+    assert "goes back" not in run("models", "use", "small").stderr
     with Library.open(album) as library:
         assert library.models()[0].name == "small"
         assert np.array_equal(library.embeddings(library.models()[0].id)[1], theirs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facecluster.cli.network import keep, use_network
+from facecluster.cli.network import default_network, keep, use_network
 from facecluster.cli.options import examples, with_library
 from facecluster.cli.output import (
     Form,
@@ -190,6 +190,7 @@ def use(library: Library, name: str) -> None:
     groups stay as they are.
     """
     found = keep(name)
+    before = default_network(library)
     try:
         done = use_network(library, str(found.path) if found.state == "file" else found.name)
     except KeyboardInterrupt:
@@ -199,7 +200,8 @@ def use(library: Library, name: str) -> None:
     if done.left:
         left = counted(done.left, "face")
         note(f"{left} could not be seen again: 'facecluster scan' their folders.")
-    hint("'facecluster group'")
+    back = f"; 'facecluster models use {before}' goes back"
+    hint(f"'facecluster group'{back if before not in (None, found.name) else ''}")
 
 
 COMMANDS = (models,)
