@@ -162,7 +162,7 @@ def _tell_import(found: Import, dry_run: bool) -> None:
 
 
 def _standing(one: Conflict) -> str:
-    return f"is {one.stated}" if one.stated else f"is not {one.name}"
+    return f"is {one.stated}" if one.stated else f"is not to be {one.name}"
 
 
 COMMANDS = (import_,)

@@ -51,7 +51,7 @@ class Conflict:
     """A face of which a file says another thing than the user, whose word stays.
 
     stated is who it is by the user (or by a file that was read before), None when the user said
-    that it is not `name`.
+    that it is not `name`, or to leave it out.
     """
 
     path: str
@@ -92,6 +92,9 @@ def collect(
     # A name that another tool gave takes a face from the shelf.
     for face in (*library.faces(), *library.faces(only="shelf")):
         faces.setdefault(face.photo, []).append(face)
+    ignored: dict[int, list[ListedFace]] = {}
+    for face in library.faces(only="ignored"):
+        ignored.setdefault(face.photo, []).append(face)
     stated, denied = _stated(library)
     for photo in library.photos(roots):
         for path in photo.paths:
@@ -106,8 +109,8 @@ def collect(
             )
             for place, other in sorted(pairs):
                 _judge(found[place], there[other], stated, denied, result)
-            left = set(range(len(found))) - {place for place, _ in pairs}
-            result.not_found += [(path, found[place].name) for place in sorted(left)]
+            left = sorted(set(range(len(found))) - {place for place, _ in pairs})
+            _leave(path, [found[place] for place in left], ignored.get(photo.photo, []), result)
     return result
 
 
@@ -188,6 +191,18 @@ def _judge(
         result.known += face.face in stated
     else:
         result.conflicts.append(Conflict(face.path, face.face, said.name, who, said.source))
+
+
+def _leave(
+    path: str, named: Sequence[Named], ignored: Sequence[ListedFace], result: Import
+) -> None:
+    """Note names for which there is no face, or one that the user said to leave out."""
+    for one in named:
+        out = next((f for f in ignored if f.box.iou(one.box) >= SAME_PLACE_IOU), None)
+        if out is None:
+            result.not_found.append((path, one.name))
+        else:
+            result.conflicts.append(Conflict(path, out.face, one.name, None, one.source))
 
 
 def _inside(box: Box, edges: Box) -> Box:

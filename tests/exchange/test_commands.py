@@ -108,7 +108,7 @@ def test_what_the_user_said_stays_and_conflicts_are_listed(
         "0 faces named, 0 had that name already, 2 are somebody else by your word"
     )
     assert "face 1 is Eve, but Ann by" in result.stderr
-    assert f"face 2 is not {NAMES[1]}, but {NAMES[1]} by" in result.stderr
+    assert f"face 2 is not to be {NAMES[1]}, but {NAMES[1]} by" in result.stderr
     conflicts = json.loads(run("import", "xmp", "--json").stdout)["conflicts"]
     assert conflicts[0] == {
         "path": f"{album}/1.jpg",
@@ -117,6 +117,19 @@ def test_what_the_user_said_stays_and_conflicts_are_listed(
         "stated": "Eve",
         "source": f"{album}/1.jpg.xmp",
     }
+
+
+def test_a_face_left_out_stays_so_and_is_told_as_your_word(
+    run: Run, fill: Fill, album: Path
+) -> None:
+    fill(named=True)
+    run("export", "xmp", album / "1.jpg")
+    fill(named=False)
+    run("ignore", "--face", 1)
+    result = run("import", "xmp")
+    assert result.stdout.startswith("1 face named, 0 had that name already, 1 is somebody else")
+    assert "face 1 is not to be Ann, but Ann by" in result.stderr
+    assert "no face was found" not in result.stderr
 
 
 def test_an_export_puts_corrections_right_in_the_files(run: Run, fill: Fill, album: Path) -> None:
