@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from picked import picked
 from second_teacher.asked import start_hints, train_by_answers
 from second_teacher.hints import adopt_hints
+from second_teacher.kept import train_by_kept_answers
 from second_teacher.teacher import asked
 
 from facecluster.embed import BUNDLED, find_model
@@ -116,7 +117,7 @@ def train_stage(options: argparse.Namespace) -> None:
     rows, held = trained_on(table, FACES_A_PERSON[options.stage])
     training = Training(STAGES[options.stage])
     is_asked = options.stage in ("asked", "tiny-asked")
-    start(training, Lesson(options.work), options.start, with_hints=is_asked)
+    start(training, Lesson(options.work), options.start, with_hints=options.stage == "asked")
     if options.rate:
         training.config = dataclasses.replace(training.config, learning_rate=options.rate)
     with first_then_others():
@@ -135,9 +136,12 @@ def answered(
     assert adults and before  # label_faces.py has asked them
     network = load_mobilefacenet(adults).to(training.device)
     teacher = asked(network, load(before)[0], np.load(lessons / "directions.npy"))
+    often = np.load(lessons / "often.npy")[rows]
+    if training.config.architecture == "nns2":
+        return train_by_kept_answers(training, table, often, teacher)
     if not training.step:
         start_hints(training, table, teacher)
-    return train_by_answers(training, table, np.load(lessons / "often.npy")[rows], teacher)
+    return train_by_answers(training, table, often, teacher)
 
 
 def start(training: Training, lesson: Lesson, model: Path | None, *, with_hints: bool) -> None:

@@ -5,24 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 import label_faces
-from second_teacher.asked import (
-    given_rows,
-    mine,
-    start_hints,
-    train_by_answers,
-    with_new_faces,
-)
+from second_teacher import kept
+from second_teacher.asked import batch_of, given_rows, mine, start_hints, train_by_answers
 from second_teacher.confused import GROUP, confused_groups, confusion, confusion_loss
 from second_teacher.fitted import fit
 from second_teacher.hints import Hint, adopt_hints, fit_hints, hint_loss, shown_maps
+from second_teacher.kept import ask_for_round, shown_at, train_by_kept_answers
 from second_teacher.made_up import NOBODY, made_up, of_parents
 from second_teacher.targets import agreeing, directions, whole
-from second_teacher.teacher import KNOWN_BEFORE, MAP_WIDTH, SIDE, Answers, asked
+from second_teacher.teacher import MAP_WIDTH, SIDE, Answers, asked
 
 from facecluster.embed import BUNDLED, find_model
 from facecluster.facenet.checkpoint import load
@@ -68,16 +65,16 @@ def test_directions_lose_nothing_where_there_are_no_more() -> None:
 
 def test_targets_are_turned_to_where_the_network_is_and_stay_as_far_apart(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    said = rng.normal(size=(400, 16)) @ rng.normal(size=(16, 320))
+    both = (rng.normal(size=(400, 16)) @ rng.normal(size=(16, 320))).astype(np.float32)
+    adults, before = both[:, :192], both[:, 192:]
+    said = np.concatenate([adults, 1.5 * before], axis=1)
     turn = np.linalg.qr(rng.normal(size=(128, 128)))[0]
-    plain = directions(said.astype(np.float32), 128)
-    begun = unit(said @ plain @ turn)
-    label_faces.write_targets(tmp_path, said.astype(np.float32), begun)
+    begun = unit(said @ directions(said, 128) @ turn)
+    label_faces.write_targets(tmp_path, adults, before, 1.5, begun)
     targets, kept = (np.load(tmp_path / name) for name in ("teacher.npy", "directions.npy"))
-    np.testing.assert_allclose(kept.T @ kept, np.eye(128), atol=1e-4)
     np.testing.assert_allclose(targets, begun, atol=1e-3)
     np.testing.assert_allclose(targets @ targets.T, unit(said) @ unit(said).T, atol=1e-3)
-    np.testing.assert_allclose(unit(said @ kept), targets, atol=1e-3)
+    np.testing.assert_allclose(unit(both @ kept), targets, atol=1e-3)
 
 
 def test_no_turn_agrees_better() -> None:
@@ -140,7 +137,7 @@ def test_the_asked_teacher_says_what_both_networks_do_side_by_side() -> None:
     with torch.no_grad():
         one = adults((crops - 127.5) / 128).numpy()
         other = before((small - 127.5) / 128).numpy()
-    wanted = unit(np.concatenate([one, KNOWN_BEFORE * other], axis=1) @ kept)
+    wanted = unit(np.concatenate([one, other], axis=1) @ kept)
     assert float((found.targets.numpy() * wanted).sum(1).min()) > 0.98  # in less than 32 bits
 
 
@@ -203,6 +200,53 @@ def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_
         assert torch.equal(one, other)
 
 
+def test_kept_answers_are_learnt_too_and_go_on_in_the_middle_of_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "ROUND", 8)
+    table, often = drawn_lessons(48)
+    config = TrainingConfig(
+        "nns2", steps=30, batch=16, warmup=1, cooldown=1, learning_rate=5e-4, half_precision=False,
+        relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16, offline_every=16,
+    )  # fmt: skip
+
+    def steps(training: Training) -> Iterator[Step]:
+        return train_by_kept_answers(training, table, often, plain_teacher)
+
+    complete, stopped, resumed = (Training(config, device="cpu") for _ in range(3))
+    found = [step.distillation for step in steps(complete)]
+    assert len(found) == 30 and np.mean(found[-5:]) < np.mean(found[:5])
+    for step in steps(stopped):
+        if step.number == 21:
+            stopped.save(tmp_path / "state.pt")
+            break
+    resumed.resume(tmp_path / "state.pt")
+    assert [step.distillation for step in steps(resumed)] == found[21:]
+
+
+def test_each_kept_crop_is_shown_once_a_look_beside_its_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept, "ROUND", 8)
+    table, often = drawn_lessons(48)
+    training = Training(TrainingConfig("nns2", steps=1, batch=16), device="cpu")
+    training.mined = np.arange(40).reshape(10, GROUP)
+    crops, targets = ask_for_round(training, table, often, plain_teacher)
+    assert crops.shape == (2 * 16, 3, SIDE, SIDE) and crops.dtype == torch.uint8
+    known = plain_teacher(crops.float()).targets
+    assert float((known * targets).sum(1).min()) > 0.999
+    orders = []
+    for training.step in range(8):
+        shown, said = shown_at(training, (crops, torch.arange(32)))
+        assert torch.equal(shown, crops[said])
+        groups = said.reshape(2, 8)
+        assert torch.equal(groups, groups[:, :1] // 8 * 8 + torch.arange(8))
+        orders.append(said.tolist())
+    looks = [orders[at] + orders[at + 1] for at in range(0, 8, 2)]
+    assert all(sorted(look) == list(range(32)) for look in looks)
+    assert len({tuple(look) for look in looks}) > 1
+
+
 def test_a_fitted_layer_tells_what_its_inputs_can_and_no_noise_is_blown_up() -> None:
     rng = np.random.default_rng(0)
     given = torch.from_numpy(rng.normal(size=(500, 6))).float() + 3
@@ -232,18 +276,17 @@ def test_of_each_four_faces_two_are_mined_one_is_any_and_one_is_new() -> None:
     table, often = drawn_lessons(48)
     training = Training(TrainingConfig("nns2", steps=1, batch=64), device="cpu")
     training.mined = np.arange(40).reshape(10, GROUP)
-    rows = given_rows(training, 48)
+    rows = given_rows(training, 48, 0)
     assert rows.shape == (16, 3)
     groups = {tuple(group) for group in training.mined.tolist()}
     assert all(tuple(group) in groups for group in rows[:, :2].reshape(-1, GROUP).tolist())
     assert rows[:, 2].max() < 48
-    assert np.array_equal(rows, given_rows(training, 48))
-    faces = with_new_faces(training, table, often, rows).numpy().reshape(16, 4, 128, 128, 3)
+    assert np.array_equal(rows, given_rows(training, 48, 0))
+    faces = batch_of(training, table, often, 0).numpy().reshape(16, 4, 128, 128, 3)
     np.testing.assert_array_equal(faces[:, :3], table.pixels[rows])
     assert not any((face == table.pixels).all((1, 2, 3)).any() for face in faces[:, 3])
-    training.step = 1
-    assert not np.array_equal(rows, given_rows(training, 48))
-    assert not np.array_equal(faces[:, 3], with_new_faces(training, table, often, rows)[3::4])
+    assert not np.array_equal(rows, given_rows(training, 48, 1))
+    assert not np.array_equal(faces[:, 3], batch_of(training, table, often, 1)[3::4])
 
 
 def test_hints_are_told_from_the_last_rows_before_a_map_shrinks() -> None:

@@ -91,21 +91,21 @@ def mine(training: Training, table: FaceTable, often: NDArray[np.float64]) -> ND
     return pool[confused_groups(others, excess, GROUPS, chance)]
 
 
-def given_rows(training: Training, faces: int) -> NDArray[np.int64]:
+def given_rows(training: Training, faces: int, step: int) -> NDArray[np.int64]:
     """The given faces in this process's share of the step's batch: rows (B, 3), two of mined
     groups, which follow each other, and one of any kind."""
-    chance = np.random.default_rng((training.config.seed, training.step, 6))
+    chance = np.random.default_rng((training.config.seed, step, 6))
     quarter = training.config.batch // 4
     groups = training.mined[chance.integers(0, len(training.mined), 2 * quarter // GROUP)]
     others = chance.integers(0, faces, (quarter, 1))
     return parallel.share(np.concatenate([groups.reshape(quarter, 2), others], axis=1))
 
 
-def with_new_faces(
-    training: Training, table: FaceTable, often: NDArray[np.float64], rows: NDArray[np.int64]
-) -> Tensor:
-    """The faces of rows (B, 3), each three followed by one made up: bytes (4 B, S, S, 3)."""
-    chance = np.random.default_rng((training.config.seed, training.step, parallel.rank(), 9))
+def batch_of(training: Training, table: FaceTable, often: NDArray[np.float64], step: int) -> Tensor:
+    """This process's share of the step's faces (B, S, S, 3), bytes: of each four the first two are
+    mined, the third is a given one of any kind, the last made up."""
+    rows = given_rows(training, len(table), step)
+    chance = np.random.default_rng((training.config.seed, step, parallel.rank(), 9))
     parents = chance.choice(len(table), (len(rows), 3), p=often / often.sum())
     parents[len(rows) // _OF_THREE :, 2] = NOBODY
     generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
@@ -135,27 +135,26 @@ def train_by_answers(
             started = time.perf_counter()
             if training.step % config.offline_every == 0:
                 training.mined = mine(training, table, often)
-            rows = given_rows(training, len(table))
-            stored = with_new_faces(training, table, often, rows)
+            stored = batch_of(training, table, often, training.step)
             pictures, answers = looked_at(training, stored, table.margin, teacher)
             rate = learning_rate(config, training.step)
-            regression = _learn(training, pictures, answers, shown, bank)
+            regression = learn(training, pictures, answers, shown, bank)
             seconds = time.perf_counter() - started
             yield Step(training.step, regression, 0.0, 0, rate, config.batch / seconds)
 
 
-def _learn(
+def learn(
     training: Training,
     pictures: Tensor,
     answers: Answers,
     shown: list[Tensor],
     bank: Tensor | None,
 ) -> float:
-    """One step; what it gave of the distance to the targets."""
+    """One step; what it gave of the distance to the targets. No maps shown, no hints learnt."""
     config = training.config
     with half_precision(training.device, config.half_precision):
         embeddings = training.network(pictures)
-        hints = HINTS * hint_loss(training.network, shown, answers.maps)
+        hints = HINTS * hint_loss(training.network, shown, answers.maps) if shown else 0.0
     found, known = (parallel.gathered(part, config.batch) for part in (embeddings, answers.targets))
     regression, loss = taught_losses(config, found, known, bank)
     loss = loss + confusion_loss(_mined(found), _mined(known))

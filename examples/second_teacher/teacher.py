@@ -19,14 +19,12 @@ from facecluster.facenet.inference import Inference
 from facecluster.facenet.mobilefacenet import MobileFaceNet
 from facecluster.facenet.precision import half_precision
 
-__all__ = ["KNOWN_BEFORE", "MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked", "resized"]
+__all__ = ["MAP_WIDTH", "SIDE", "Answers", "Teacher", "asked", "resized"]
 
 # Pixels of its square crops.
 SIDE = 112
 # Channels of the maps that MobileFaceNet shows.
 MAP_WIDTH = 128
-# What nn4's own vector counts beside MobileFaceNet's.
-KNOWN_BEFORE = 0.8
 # The last layers of MobileFaceNet's trunk at 14 x 14 and at 7 x 7.
 _SHOWN = (16, 19)
 # Of the crops that nn4 sees.
@@ -47,7 +45,8 @@ Teacher: TypeAlias = Callable[[Tensor], Answers]
 
 
 def asked(network: MobileFaceNet, before: FaceNet, directions: NDArray[np.float32]) -> Teacher:
-    """Both networks as one teacher, whose vectors are told in the directions (192 + 128, D)."""
+    """Both networks as one teacher, whose vectors are told in the directions (192 + 128, D), which
+    weigh them too."""
     known = Inference(before, mean=MEAN, std=STD, device=str(network.get_buffer("centre").device))
     kept = torch.from_numpy(directions).to(network.get_buffer("centre").device)
 
@@ -61,7 +60,7 @@ def asked(network: MobileFaceNet, before: FaceNet, directions: NDArray[np.float3
                     seen.append(maps)
         vectors = functional.normalize(maps.flatten(1).float(), dim=1)
         adults = functional.normalize(vectors - network.get_buffer("centre"), dim=1)
-        both = torch.cat([adults, KNOWN_BEFORE * known(resized(crops, _BEFORE))], dim=1)
+        both = torch.cat([adults, known(resized(crops, _BEFORE))], dim=1)
         return Answers(functional.normalize(both @ kept, dim=1), tuple(seen))
 
     return answers
