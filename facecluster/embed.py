@@ -106,7 +106,7 @@ class Embedder:
     and how many of the template's 112 more are seen on each side. Embedders with one fingerprint
     make the same embeddings, up to the precision that the machine is fastest at: between 1,016 real
     faces bfloat16 moves nn4's squared distances by 0.002 (root mean square; 0.011 at most), whole
-    numbers of eight bits by 0.010 (0.074) and those of nns2 by 0.016 (0.098); the cards tell what
+    numbers of eight bits by 0.010 (0.074) and those of nns2 by 0.014 (0.078); the cards tell what
     that does to accuracy. thresholds and calibration are the Model's.
     """
 
