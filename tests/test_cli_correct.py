@@ -128,6 +128,7 @@ def test_merge_joins_groups_before_anybody_is_named(run: Run, database: Path) ->
         (["why", "99"], "no face 99"),
         (["suggest", "Ann"], "--yes NUMBER"),
         (["suggest", "--yes", "1", "--no", "2"], "--yes NUMBER"),
+        (["suggest", "--yes", "1", "--csv"], "--csv lists suggestions"),
         (["suggest", "--yes", "99"], "no group 99"),
         (["suggest", "--yes", "99", "Zoe"], "Nobody is named Zoe"),
     ],

@@ -173,6 +173,8 @@ def suggest(
             raise click.UsageError("Give --yes NUMBER or --no NUMBER, with a PERSON or not.")
         _list_suggestions(library, threshold, form)
         return
+    if form == "csv":
+        raise click.UsageError("--csv lists suggestions: what an answer states is told by --json.")
     number = yes if yes is not None else no or 0
     if person is not None:
         check_person(library, person)
