@@ -1,7 +1,7 @@
 """How far faces are from people: from the middles of their faces, those of the time most of all.
 
-People change, children most. On made-up lives a child's faces are told right in 94 of 100 instead
-of 90 when named faces count half for each four years between, and adults lose next to nothing; the
+People change, children most. On made-up lives a child's faces are told right in 95 of 100 instead
+of 93 when named faces count half for each four years between, and adults lose next to nothing; the
 nearest of separate middles for each period is worse than one for all (measure_years.py).
 """
 
