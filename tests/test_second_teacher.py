@@ -1,5 +1,6 @@
 """The second teacher of the bundled networks: new faces, its targets, lessons."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,11 @@ from facecluster.facenet.checkpoint import load
 from facecluster.facenet.dataset import FaceTable
 from facecluster.facenet.mobilefacenet import unweighted
 from facecluster.facenet.training import Step, Training, TrainingConfig
+
+SHORT = TrainingConfig(
+    "nns2", steps=30, batch=16, warmup=1, cooldown=1, learning_rate=5e-4, half_precision=False,
+    relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16, offline_every=8,
+)  # fmt: skip
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -167,13 +173,9 @@ def drawn_lessons(count: int) -> tuple[FaceTable, np.ndarray]:
 
 def test_answers_are_learnt_and_a_training_by_them_goes_on_where_it_stopped(tmp_path: Path) -> None:
     table, often = drawn_lessons(48)
-    config = TrainingConfig(
-        "nns2", steps=30, batch=16, warmup=1, cooldown=1, learning_rate=5e-4, half_precision=False,
-        relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16, offline_every=8,
-    )  # fmt: skip
 
     def begun() -> Training:
-        training = Training(config, device="cpu")
+        training = Training(SHORT, device="cpu")
         adopt_hints(training)
         return training
 
@@ -205,10 +207,7 @@ def test_kept_answers_are_learnt_too_and_go_on_in_the_middle_of_a_round(
 ) -> None:
     monkeypatch.setattr(kept, "ROUND", 8)
     table, often = drawn_lessons(48)
-    config = TrainingConfig(
-        "nns2", steps=30, batch=16, warmup=1, cooldown=1, learning_rate=5e-4, half_precision=False,
-        relational_weight=1.0, contrastive_weight=0.5, contrastive_faces=16, offline_every=16,
-    )  # fmt: skip
+    config = dataclasses.replace(SHORT, offline_every=16)
 
     def steps(training: Training) -> Iterator[Step]:
         return train_by_kept_answers(training, table, often, plain_teacher)

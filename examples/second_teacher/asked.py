@@ -11,7 +11,7 @@ or three of them. Heads beside the network's own tell what a teacher sees on the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -39,7 +39,13 @@ from second_teacher.hints import fit_hints, hint_loss, shown_maps
 from second_teacher.made_up import NOBODY, of_parents
 from second_teacher.teacher import SIDE, Answers, Teacher, resized
 
-__all__ = ["start_hints", "train_by_answers"]
+__all__ = [
+    "batch_of",
+    "in_poorer_light",
+    "start_hints",
+    "train_by_answers",
+    "train_by_looks",
+]
 
 # What the hints count.
 HINTS = 0.5
@@ -72,9 +78,14 @@ def looked_at(
     generator = variations(training)
     crops = warp(stored, margin=margin, size=(SIDE, SIDE), generator=generator)
     answers = teacher(crops)
+    return in_poorer_light(training, crops, generator), answers
+
+
+def in_poorer_light(training: Training, crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Crops (B, 3, SIDE, SIDE) as the network is shown them."""
     seen = resized(crops, picture_size(training.config))
     pictures = standardise(spoil(seen, generator))
-    return pictures.contiguous(memory_format=torch.channels_last), answers
+    return pictures.contiguous(memory_format=torch.channels_last)
 
 
 def mine(training: Training, table: FaceTable, often: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -125,6 +136,21 @@ def train_by_answers(
     only those that are most often are looked at for confused ones. In each process the batch is of
     whole groups.
     """
+
+    def look() -> tuple[Tensor, Answers]:
+        stored = batch_of(training, table, often, training.step)
+        return looked_at(training, stored, table.margin, teacher)
+
+    return train_by_looks(training, table, often, look)
+
+
+def train_by_looks(
+    training: Training,
+    table: FaceTable,
+    often: NDArray[np.float64],
+    look: Callable[[], tuple[Tensor, Answers]],
+) -> Iterator[Step]:
+    """As train_by_answers, look being what each step shows the network and is told of it."""
     config = training.config
     assert table.targets is not None
     training.network.train()
@@ -135,26 +161,25 @@ def train_by_answers(
             started = time.perf_counter()
             if training.step % config.offline_every == 0:
                 training.mined = mine(training, table, often)
-            stored = batch_of(training, table, often, training.step)
-            pictures, answers = looked_at(training, stored, table.margin, teacher)
+            pictures, answers = look()
             rate = learning_rate(config, training.step)
-            regression = learn(training, pictures, answers, shown, bank)
+            regression = _learn(training, pictures, answers, shown, bank)
             seconds = time.perf_counter() - started
             yield Step(training.step, regression, 0.0, 0, rate, config.batch / seconds)
 
 
-def learn(
+def _learn(
     training: Training,
     pictures: Tensor,
     answers: Answers,
     shown: list[Tensor],
     bank: Tensor | None,
 ) -> float:
-    """One step; what it gave of the distance to the targets. No maps shown, no hints learnt."""
+    """One step; what it gave of the distance to the targets. Without maps no hints are learnt."""
     config = training.config
     with half_precision(training.device, config.half_precision):
         embeddings = training.network(pictures)
-        hints = HINTS * hint_loss(training.network, shown, answers.maps) if shown else 0.0
+        hints = HINTS * hint_loss(training.network, shown, answers.maps) if answers.maps else 0.0
     found, known = (parallel.gathered(part, config.batch) for part in (embeddings, answers.targets))
     regression, loss = taught_losses(config, found, known, bank)
     loss = loss + confusion_loss(_mined(found), _mined(known))

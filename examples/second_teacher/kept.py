@@ -4,7 +4,6 @@ another company of crops each time."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,14 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecluster.facenet import parallel
-from facecluster.facenet.augment import spoil, standardise, warp
+from facecluster.facenet.augment import warp
 from facecluster.facenet.dataset import FaceTable
-from facecluster.facenet.freezing import freeze
-from facecluster.facenet.optimisers import learning_rate
-from facecluster.facenet.training import Step, Training, picture_size, target_bank, variations
-from second_teacher.asked import batch_of, learn, mine
+from facecluster.facenet.training import Step, Training, variations
+from second_teacher.asked import batch_of, in_poorer_light, train_by_looks
 from second_teacher.confused import GROUP
-from second_teacher.teacher import SIDE, Answers, Teacher, resized
+from second_teacher.teacher import SIDE, Answers, Teacher
 
 __all__ = ["LOOKS", "ROUND", "ask_for_round", "shown_at", "train_by_kept_answers"]
 
@@ -38,25 +35,18 @@ def train_by_kept_answers(
     training: Training, table: FaceTable, often: NDArray[np.float64], teacher: Teacher
 ) -> Iterator[Step]:
     """As train_by_answers, without hints; offline_every is a multiple of ROUND."""
-    config = training.config
-    assert table.targets is not None and config.offline_every % ROUND == 0
-    training.network.train()
-    freeze(training.network, config.frozen)
-    bank, kept = target_bank(training, table.targets), None
-    while training.step < config.steps:
-        started = time.perf_counter()
-        if training.step % config.offline_every == 0:
-            training.mined = mine(training, table, often)
+    assert training.config.offline_every % ROUND == 0
+    kept: Kept | None = None
+
+    def look() -> tuple[Tensor, Answers]:
+        nonlocal kept
         if kept is None or training.step % ROUND == 0:
             kept = ask_for_round(training, table, often, teacher)
         crops, targets = shown_at(training, kept)
-        light = variations(training)
-        seen = spoil(resized(crops.float(), picture_size(config)), light)
-        pictures = standardise(seen).contiguous(memory_format=torch.channels_last)
-        rate = learning_rate(config, training.step)
-        regression = learn(training, pictures, Answers(targets, ()), [], bank)
-        seconds = time.perf_counter() - started
-        yield Step(training.step, regression, 0.0, 0, rate, config.batch / seconds)
+        pictures = in_poorer_light(training, crops.float(), variations(training))
+        return pictures, Answers(targets, ())
+
+    return train_by_looks(training, table, often, look)
 
 
 def ask_for_round(
