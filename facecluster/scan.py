@@ -245,8 +245,8 @@ class Scan:
         """
         pairs = self._library.copies_elsewhere(self._roots)
         moved = {(file_of(old), file_of(new)) for old, new in pairs}
-        moved = {(old, new) for old, new in moved if not os.path.lexists(old)}
-        left = {old for old, _ in moved}
+        left = {old for old in {old for old, _ in moved} if not os.path.lexists(old)}
+        moved = {(old, new) for old, new in moved if old in left}
         names: dict[str, set[str]] = {}
         for was, now in {_renamed(old, new) for old, new in moved} - moved:
             names.setdefault(was, set()).add(now)
