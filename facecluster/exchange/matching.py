@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from facecluster.errors import UsageError
@@ -88,13 +88,9 @@ def collect(
     file first, and notes what it cannot use. States nothing.
     """
     result = Import()
-    faces: dict[int, list[ListedFace]] = {}
     # A name that another tool gave takes a face from the shelf.
-    for face in (*library.faces(), *library.faces(only="shelf")):
-        faces.setdefault(face.photo, []).append(face)
-    ignored: dict[int, list[ListedFace]] = {}
-    for face in library.faces(only="ignored"):
-        ignored.setdefault(face.photo, []).append(face)
+    faces = _by_photo((*library.faces(), *library.faces(only="shelf")))
+    ignored = _by_photo(library.faces(only="ignored"))
     stated, denied = _stated(library)
     for photo in library.photos(roots):
         for path in photo.paths:
@@ -137,6 +133,13 @@ def same_name(one: str, other: str) -> bool:
         return name_key(one) == name_key(other)
     except UsageError:
         return False
+
+
+def _by_photo(faces: Iterable[ListedFace]) -> dict[int, list[ListedFace]]:
+    found: dict[int, list[ListedFace]] = {}
+    for face in faces:
+        found.setdefault(face.photo, []).append(face)
+    return found
 
 
 def _stated(library: Library) -> tuple[dict[int, str], dict[int, list[str]]]:
